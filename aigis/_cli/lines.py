@@ -1,0 +1,156 @@
+"""One record as one line: for people, or as JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aigis._base.messages import Record
+from aigis._base.names import nearest
+from aigis._cli.exits import UsageError
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL", "EXCEPTION": "ERROR"}
+
+LEVEL_WIDTH = len("CRITICAL")
+NAME_WIDTH = 14
+WIDEST_NAME = 24
+
+HIDDEN_FIELDS = frozenset({"call", "part", "lossy", "exc_info", "stack_info"})
+"""Fields not shown behind a message: too long for people, or shown below it."""
+
+ESCAPES = re.compile(
+    r"""\x1b(?:
+        \[[0-?]*[\ -/]*[@-~]               # colours and cursor movements
+        |\][^\x07\x1b]*(?:\x07|\x1b\\)?    # titles and links
+        |[PX^_][^\x1b]*(?:\x1b\\)?         # strings for the terminal
+        |[\ -/]*[0-~]                      # the short ones
+    )""",
+    re.VERBOSE,
+)
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+RESET = "\x1b[0m"
+DIM = "\x1b[2m"
+LEVEL_COLOURS = {"DEBUG": DIM, "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
+NAME_COLOURS = tuple(f"\x1b[{code}m" for code in (36, 35, 34, 32, 96, 95, 94, 92))
+
+
+def parse_level(text: str | None) -> str | None:
+    """Return the level's name, or None for None; raise UsageError with the nearest one."""
+    if text is None:
+        return None
+    name = ALIASES.get(text.upper(), text.upper())
+    if name in LEVELS:
+        return name
+    near = nearest(name, (*LEVELS, *ALIASES))
+    hint = f"; did you mean {near}?" if near else ""
+    raise UsageError(f"--level is {text!r}: it is one of {', '.join(LEVELS)}{hint}")
+
+
+def json_line(record: Record) -> str:
+    """Return a record as one JSON object; a field of the line never hides one of the record's own."""
+    own = {
+        "ts": timestamp(record.ts),
+        "host": record.host,
+        "plugin": record.plugin,
+        "stream": record.stream,
+        "level": record.level,
+        "message": record.message,
+    }
+    return json.dumps({**own, **{name: value for name, value in record.fields.items() if name not in own}})
+
+
+def timestamp(seconds: float) -> str:
+    """Return a moment as ISO 8601 in UTC with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class LineWriter:
+    """Turns records into aligned lines, remembering what alignment and day the last one had."""
+
+    def __init__(self, *, colour: bool = False, zone: Any = None, today: str | None = None) -> None:
+        """`zone` is a tzinfo, None for this host's; `today` the day that needs no heading."""
+        self._colour = colour
+        self._zone = zone
+        self._width = NAME_WIDTH
+        self._day = today or datetime.fromtimestamp(time.time(), zone).date().isoformat()
+
+    def lines(self, record: Record) -> list[str]:
+        """Return the lines of one record: a heading when the day changes, the message, what hangs below it."""
+        moment = datetime.fromtimestamp(record.ts, self._zone)
+        day = moment.date().isoformat()
+        heading = [] if day == self._day else [self._paint(f"── {day} ──", DIM)]
+        self._day = day
+        self._width = max(self._width, min(len(record.plugin), WIDEST_NAME))
+        first, *more = clean(record.message).split("\n")
+        head = self._head(moment, record)
+        indent = " " * self.indent
+        below = [*more, *_stack(record.fields)]
+        line = f"{head} {self._tint(first, record.level)}{self._extra(record.fields)}"
+        return [*heading, line.rstrip(), *(f"{indent}{text}".rstrip() for text in below)]
+
+    @property
+    def indent(self) -> int:
+        """Where messages begin."""
+        return len("HH:MM:SS.mmm") + 1 + LEVEL_WIDTH + 1 + self._width + 1
+
+    def _head(self, moment: datetime, record: Record) -> str:
+        clock = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+        name = clean(record.plugin)
+        level = clean(record.level)
+        return " ".join(
+            (
+                self._paint(clock, DIM),
+                self._tint(f"{level:<{LEVEL_WIDTH}}", level),
+                self._paint(f"{name:<{self._width}}", name_colour(name)),
+            )
+        )
+
+    def _extra(self, fields: Mapping[str, Any]) -> str:
+        shown = {name: value for name, value in fields.items() if name not in HIDDEN_FIELDS}
+        if not shown:
+            return ""
+        return "  " + self._paint(" ".join(f"{clean(name)}={_brief(value)}" for name, value in shown.items()), DIM)
+
+    def _tint(self, text: str, level: str) -> str:
+        return self._paint(text, LEVEL_COLOURS.get(level, ""))
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{RESET}" if self._colour and colour else text
+
+
+def clean(text: str) -> str:
+    """Return text without terminal escapes and control characters; tabs and line ends stay."""
+    return CONTROLS.sub("", ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def name_colour(name: str) -> str:
+    """Return the colour of a plugin's name, the same in every command."""
+    return NAME_COLOURS[zlib.crc32(name.encode()) % len(NAME_COLOURS)]
+
+
+def _brief(value: Any) -> str:
+    text = clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr))
+    text = json.dumps(text, ensure_ascii=False) if " " in text or "\n" in text else text
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _stack(fields: Mapping[str, Any]) -> list[str]:
+    """Return the frames of a logged exception, line by line."""
+    found = (fields.get(name) for name in ("exc_info", "stack_info"))
+    return [line for text in found if isinstance(text, str) for line in clean(text).rstrip().split("\n") if line]
+
+
+def parse_count(text: str | None, default: int) -> int:
+    """Return the number given with -n, or raise UsageError."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"-n is {text!r}: give a number of lines, 0 for all that are kept")
+    return int(text)

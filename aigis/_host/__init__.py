@@ -1,0 +1,1 @@
+"""What runs on one host: the supervisor, its children and their output."""

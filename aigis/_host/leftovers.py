@@ -1,0 +1,89 @@
+"""What a supervisor that died left running: found by records and marks, and stopped when proven ours."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from aigis._base.home import Home
+from aigis._host.ledger import ChildRecord, Ledger
+from aigis._host.processes import Process, is_alive, kill_all, members, send_signal, snapshot
+from aigis._host.redis_server import OWN_NAME as REDIS
+from aigis._host.redis_server import remove_runtime_folder
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What `stop_leftovers` found and did."""
+
+    stopped: tuple[str, ...] = ()
+    """Names of children of which something still ran."""
+    survivors: tuple[str, ...] = ()
+    """What did not even obey SIGKILL, as 'name (pid N)'."""
+
+
+def stop_leftovers(home: Home, *, grace: float | None = None) -> Cleared:
+    """Stop what an earlier supervisor of this home left over and remove its records and sockets.
+
+    Blocks until all is gone. `grace` overrides that of each child. Call it only while no supervisor holds the lock.
+    A process is stopped only when it carries a mark of this home, when its pid, start time and boot are those of a
+    record, or when it runs below such a one. Redis goes last, since the others write to it.
+    """
+    ledger = Ledger(home)
+    records = {record.name: record for record in ledger.read()}
+    everything = _find(ledger, records.values())
+    names = sorted({_name_of(process, ledger, records) for process in everything})
+    survivors = _stop(ledger, [r for r in records.values() if r.name != REDIS], grace, spare={REDIS})
+    survivors += _stop(ledger, list(records.values()), grace, spare=set())
+    left = tuple(f"{_name_of(process, ledger, records)} (pid {process.pid})" for process in survivors)
+    if not left:
+        _tidy(home, ledger)
+    return Cleared(tuple(names), left)
+
+
+def _stop(
+    ledger: Ledger, records: list[ChildRecord], grace: float | None, *, spare: Collection[str]
+) -> list[Process]:
+    def find() -> list[Process]:
+        return _find(ledger, records, spare=spare)
+
+    patience = grace if grace is not None else max((record.grace for record in records), default=10.0)
+    deadline = time.monotonic() + patience
+    asked: set[int] = set()
+    while (found := find()) and time.monotonic() < deadline:
+        for process in found:
+            if process.pid not in asked:
+                send_signal(process, signal.SIGTERM)
+                send_signal(process, signal.SIGCONT)
+                asked.add(process.pid)
+        time.sleep(0.05)
+    return kill_all(find) if found else []
+
+
+def _find(ledger: Ledger, records: Collection[ChildRecord], *, spare: Collection[str] = ()) -> list[Process]:
+    leaders = {r.identity.pid for r in records if r.identity is not None and is_alive(r.identity)}
+
+    def is_ours(mark: str) -> bool:
+        return ledger.is_ours(mark) and _name_in(mark) not in spare
+
+    return members(snapshot(with_marks=True), leaders=leaders, is_ours=is_ours)
+
+
+def _name_in(mark: str) -> str:
+    return mark.split(":")[1] if mark.count(":") == 2 else mark
+
+
+def _name_of(process: Process, ledger: Ledger, records: dict[str, ChildRecord]) -> str:
+    if ledger.is_ours(process.mark):
+        return _name_in(process.mark)
+    leaders = (process.pid, process.session)
+    return next((record.name for record in records.values() if record.pid in leaders), f"process {process.pid}")
+
+
+def _tidy(home: Home, ledger: Ledger) -> None:
+    for record in ledger.read():
+        ledger.forget(record.name)
+    remove_runtime_folder(home)
+    home.bus_file.unlink(missing_ok=True)

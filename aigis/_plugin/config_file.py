@@ -1,0 +1,110 @@
+"""The syntax of AIGIS.config: a docstring, then one `NAME = literal` after another."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from aigis._plugin.problem import CONFIG_FILE, Problem
+from aigis._plugin.python_file import parse, unparsed
+
+@dataclass(frozen=True)
+class Given:
+    """The value somebody gave to a key, and where."""
+
+    value: object
+    file: str
+    line: int | None
+
+
+def parse_config(text: bytes, file: str = CONFIG_FILE) -> tuple[dict[str, Given], tuple[Problem, ...]]:
+    """Return the keys of an AIGIS.config as written, and every fault of its syntax; nothing of it is executed."""
+    tree = parse(text, file)
+    if isinstance(tree, Problem):
+        return {}, (tree,)
+    given: dict[str, Given] = {}
+    problems: list[Problem] = []
+    for statement in _without_docstring(tree.body):
+        try:
+            name, value = _assignment(statement)
+        except _RefusedError as refused:
+            problems.append(Problem(file, refused.line, str(refused)))
+            continue
+        if name in given:
+            first = given[name].line
+            problems.append(
+                Problem(file, statement.lineno, f"{name!r} is given a second time, first in line {first}: remove one")
+            )
+            continue
+        given[name] = Given(value, file, statement.lineno)
+    return given, tuple(problems)
+
+
+class _RefusedError(Exception):
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _without_docstring(body: list[ast.stmt]) -> Iterable[ast.stmt]:
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            return rest
+    return body
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, object]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=node):
+            return name, _literal(name, node)
+    raise _RefusedError(
+        f"`{unparsed(statement)}` is not allowed: AIGIS.config is read, never executed; write `NAME = literal` lines only",
+        statement.lineno,
+    )
+
+
+def _literal(name: str, node: ast.expr) -> object:
+    if not _is_literal(node):
+        culprit = _culprit(node)
+        raise _RefusedError(
+            f"{name!r}: `{unparsed(culprit)}` is not a literal: AIGIS.config is read, never executed; write the value itself",
+            culprit.lineno,
+        )
+    for constant in ast.walk(node):
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str) and not _storable(constant.value):
+            raise _RefusedError(
+                f"{name!r}: {constant.value!a} has a NUL or half a surrogate pair in it: remove that character",
+                constant.lineno,
+            )
+    return ast.literal_eval(node)
+
+
+def _storable(text: str) -> bool:
+    # Neither an argument of a program nor a file name nor a JSON document can hold the others.
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _culprit(node: ast.expr) -> ast.expr:
+    """Return the innermost part of a refused expression that is at fault."""
+    for child in _elements(node):
+        if not _is_literal(child):
+            return _culprit(child)
+    return node
+
+
+def _elements(node: ast.expr) -> Iterator[ast.expr]:
+    match node:
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            yield from elements
+        case ast.Dict(keys=keys, values=values):
+            yield from (key for key in keys if key is not None)
+            yield from values

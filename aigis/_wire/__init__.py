@@ -1,0 +1,1 @@
+"""Everything that travels: signed messages, the catalog, calls, the log stream and commands."""

@@ -1,0 +1,110 @@
+"""The door to Redis: connections that never send a command twice."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from aigis._base.errors import BusUnavailable, NotRunning
+from aigis._base.home import Home
+
+# redis-py repeats a command whose reply was lost up to ten times unless told otherwise: that would run a call twice.
+NO_RETRY = Retry(NoBackoff(), 0)
+CONNECT_TIMEOUT = 3.0
+
+
+def connect(url: str, *, timeout: Optional[float] = 5.0) -> redis.Redis:
+    """Return a client for `url`; `timeout` bounds each reply in seconds, None is for commands that block."""
+    return redis.Redis.from_url(url, retry=NO_RETRY, **_socket_options(url, timeout))
+
+
+def connect_async(url: str, *, timeout: Optional[float] = 5.0) -> redis.asyncio.Redis:
+    """Return an asyncio client for `url`, with the meaning of `connect`."""
+    from redis.asyncio.retry import Retry as AsyncRetry
+
+    return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_socket_options(url, timeout))
+
+
+def _socket_options(url: str, timeout: Optional[float]) -> dict[str, Any]:
+    options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": CONNECT_TIMEOUT}
+    if not url.startswith("unix:"):
+        options["socket_keepalive"] = True
+    return options
+
+
+def read_url(home: Home) -> str:
+    """Return the Redis URL of this home.
+
+    Raises NotRunning when the home has never been up.
+    """
+    try:
+        return home.bus_file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise not_running(home) from None
+
+
+def not_running(home: Home) -> NotRunning:
+    """Return the error of a process that finds no AIGIS in its home."""
+    return NotRunning(f"AIGIS is not running in {str(home.root)!r}; start it with `invoke up` there")
+
+
+def without_password(url: str) -> str:
+    """Return `url` fit to be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"***@{place}"))
+
+
+def unavailable(url: str, error: Exception) -> BusUnavailable:
+    """Return the error for a Redis that cannot be reached or refuses."""
+    if isinstance(error, redis.exceptions.ResponseError):
+        return BusUnavailable(f"Redis at {without_password(url)!r} refuses: {error}; see `invoke status` and its log")
+    return BusUnavailable(
+        f"Redis at {without_password(url)!r} cannot be reached: {error or type(error).__name__}; is AIGIS up? "
+        "`invoke status` tells, `invoke up` starts it"
+    )
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn redis-py's errors into BusUnavailable: no caller outside this layer meets them."""
+    try:
+        yield
+    except (redis.exceptions.RedisError, OSError) as error:
+        if isinstance(error, BusUnavailable):
+            raise
+        raise unavailable(url, error) from error
+
+
+def url_of(client: Any) -> str:
+    """Return where a client connects to, without the password, for error messages."""
+    options = client.connection_pool.connection_kwargs
+    return str(options.get("path") or f"{options.get('host')}:{options.get('port')}")
+
+
+class BusClock:
+    """Redis' time, told without asking it each time: deadlines never depend on a host's wall clock."""
+
+    def __init__(self, redis_time: float, *, monotonic: Any = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset = redis_time - monotonic()
+
+    def now(self) -> float:
+        """Return Redis' time in seconds."""
+        return float(self._monotonic() + self._offset)
+
+
+def redis_now(client: redis.Redis) -> float:
+    """Ask Redis for its time in seconds."""
+    with translated(url_of(client)):
+        seconds, micros = client.time()  # type: ignore[misc]
+    return float(seconds) + float(micros) / 1e6

@@ -1,0 +1,218 @@
+"""Sending calls and receiving their replies, for all threads of one process over one reply list.
+
+No thread of our own waits for replies: of the threads that wait, one leads. It reads the list, hands the others
+theirs, and passes the lead on when its own reply has come. With a single caller, request and wait are one round trip
+and no thread switch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import Any, Callable, Optional, Sequence
+
+import redis
+
+from aigis._base.errors import BusUnavailable
+from aigis._wire import keys
+from aigis._wire.bus import connect, translated, unavailable
+
+BLOCK = 1.0
+"""Seconds one wait in Redis lasts; after each the caller looks whether its call still makes sense."""
+ID_BYTES = 32
+"""A reply begins with its call's id in hexadecimal, so that a leader can hand it over unread."""
+RECONNECT_PAUSE = 0.2
+
+RedisCommand = tuple[Any, ...]
+
+
+class Slot:
+    """Where one waiting caller finds its reply."""
+
+    def __init__(self) -> None:
+        self.reply: Optional[bytes] = None
+        self.wake = threading.Event()
+
+
+class Exchange:
+    """The reply list of this process and the connections around it; not to be used after a fork."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._sender = connect(url)
+        self._reader = connect(url, timeout=BLOCK + 9)
+        self._connection: Any = None
+        self._slots: dict[str, Slot] = {}
+        self._leading = threading.Lock()
+        self.reply_to = keys.reply_list(uuid.uuid4().hex)
+        self.generation = -1
+        """Of the catalog, as last seen beside a call."""
+        self.run_id = ""
+        """Of the Redis the reader is connected to."""
+        self.reconnections = 0
+
+    def exchange(
+        self, call_id: str, commands: Sequence[RedisCommand], until: float, look: Callable[[], None]
+    ) -> Optional[bytes]:
+        """Send `commands` once and return the reply of `call_id`, or None when `until` (monotonic) has passed.
+
+        `look` is called after each second without a reply and may raise to give the call up. Raises BusUnavailable
+        when the commands were refused or could not be sent; once they may have been sent, only the reply counts.
+        """
+        slot = self._slots[call_id] = Slot()
+        try:
+            if self._leading.acquire(blocking=False):
+                try:
+                    self._lead(slot, commands, until, look)
+                finally:
+                    self._pass_on(slot)
+            else:
+                self._send(commands)
+            while slot.reply is None and time.monotonic() < until:
+                self._follow(slot, until, look)
+            return slot.reply
+        finally:
+            del self._slots[call_id]
+
+    def remove(self, queue: str, message: bytes) -> bool:
+        """Take a message back; True means that no worker has it or will ever have it."""
+        with translated(self._url):
+            return bool(self._sender.lrem(queue, 1, message))  # type: ignore[arg-type]
+
+    def client(self) -> redis.Redis:
+        """Return the connection pool for short commands."""
+        return self._sender
+
+    def _follow(self, slot: Slot, until: float, look: Callable[[], None]) -> None:
+        """Wait for the leader to bring the reply, or to hand over the lead."""
+        slot.wake.wait(max(0.0, min(BLOCK, until - time.monotonic())))
+        slot.wake.clear()
+        if slot.reply is not None:
+            return
+        look()
+        if self._leading.acquire(blocking=False):
+            try:
+                self._lead(slot, (), until, look)
+            finally:
+                self._pass_on(slot)
+
+    def _lead(self, slot: Slot, commands: Sequence[RedisCommand], until: float, look: Callable[[], None]) -> None:
+        if commands:
+            self._round(commands, until)
+        while slot.reply is None and time.monotonic() < until:
+            look()
+            try:
+                self._round((), until)
+            except BusUnavailable:
+                # The call is on its way; only its deadline or `look` ends the wait for it.
+                time.sleep(min(RECONNECT_PAUSE, max(0.0, until - time.monotonic())))
+
+    def _pass_on(self, own: Optional[Slot]) -> None:
+        self._leading.release()
+        for slot in list(self._slots.values()):
+            if slot is not own and slot.reply is None:
+                slot.wake.set()
+                return
+
+    def _round(self, commands: Sequence[RedisCommand], until: float) -> None:
+        """Send commands, ask for the catalog's generation, wait for one reply: all in one write."""
+        block = max(0.01, min(BLOCK, until - time.monotonic()))
+        wait = [("GET", keys.CATALOG_GENERATION), ("BRPOP", self.reply_to, f"{block:.3f}")]
+        connection = self._connected()
+        try:
+            connection.send_packed_command(connection.pack_commands([*commands, *wait]), check_health=False)
+            refused = [error for error in (_response(connection) for _ in commands) if isinstance(error, Exception)]
+            generation, popped = _response(connection), _response(connection)
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+            self._disconnect()
+            if commands:
+                # They may have been stored: from here on only the reply, or its absence, tells.
+                return
+            raise unavailable(self._url, error) from error
+        except BaseException:
+            self._disconnect()
+            raise
+        self._saw(generation)
+        self._deliver(popped)
+        if refused:
+            raise unavailable(self._url, refused[0])
+
+    def _send(self, commands: Sequence[RedisCommand]) -> None:
+        pipeline = self._sender.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        pipeline.get(keys.CATALOG_GENERATION)
+        with translated(self._url):
+            connection = self._sender.connection_pool.get_connection()
+            self._sender.connection_pool.release(connection)
+            # Connected by now: an error from here on may come after the commands were stored.
+        try:
+            *responses, generation = pipeline.execute(raise_on_error=False)
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
+            return
+        for response in responses:
+            if isinstance(response, Exception):
+                raise unavailable(self._url, response)
+        self._saw(generation)
+
+    def _saw(self, generation: Any) -> None:
+        if not isinstance(generation, Exception):
+            self.generation = int(generation or 0)
+
+    def _deliver(self, popped: Any) -> None:
+        if popped is None or isinstance(popped, Exception):
+            return
+        blob: bytes = popped[1]
+        slot = self._slots.get(blob[:ID_BYTES].decode("ascii", "replace"))
+        if slot is not None:  # else its caller has given up
+            slot.reply = blob[ID_BYTES:]
+            slot.wake.set()
+
+    def _connected(self) -> Any:
+        if self._connection is not None and self._has_ended(self._connection):
+            self._disconnect()
+        if self._connection is None:
+            with translated(self._url):
+                connection = self._reader.connection_pool.get_connection()
+                connection.send_command("INFO", "server")
+                run_id = _run_id(connection.read_response())
+            self._connection = connection
+            self.reconnections += bool(self.run_id)
+            self.run_id = run_id
+        return self._connection
+
+    def connect(self) -> None:
+        """Connect where no connection stands, so that `run_id` is that of now; raises BusUnavailable."""
+        if self._leading.acquire(blocking=self._connection is None):
+            try:
+                self._connected()
+            finally:
+                self._pass_on(None)
+
+    @staticmethod
+    def _has_ended(connection: Any) -> bool:
+        """Tell whether the other side has closed an idle connection: only then is there something to read."""
+        try:
+            return bool(connection.can_read(timeout=0))
+        except (redis.exceptions.RedisError, OSError):
+            return True
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._reader.connection_pool.release(connection)
+
+
+def _response(connection: Any) -> Any:
+    """Read one response; an error Redis answered is a value, a broken connection is raised."""
+    try:
+        return connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        return error
+
+
+def _run_id(info: Any) -> str:
+    text = info.decode() if isinstance(info, bytes) else str(info)
+    return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("run_id:"))

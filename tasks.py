@@ -1,0 +1,5 @@
+"""What `invoke` offers in a checkout: the verbs of AIGIS."""
+
+from aigis._cli import namespace
+
+__all__ = ["namespace"]
