@@ -35,8 +35,8 @@ UNFINISHED = "unfinished"
 TAIL = 20
 """Lines shown of a step that failed."""
 UNREACHABLE = "is the network up? Where packages come from is for pip's and uv's own settings to say: `pip config list`"
-MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME")
-"""Environment variables that would make pip install elsewhere than into `.venv`."""
+MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "VIRTUAL_ENV", "UV_SYSTEM_PYTHON", "UV_PYTHON")
+"""Environment variables that would make pip or uv install elsewhere than into `.venv`."""
 
 
 class SetupFailed(Exception):

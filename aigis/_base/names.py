@@ -48,3 +48,9 @@ def nearest(name: str, known: Iterable[str]) -> Optional[str]:
 
 PRIVATE_MODULES = "aigis_plugins."
 """Before the true module names of core plugins' own modules, so that two plugins may both have a `src`."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message that names the known name most like `name`; empty when none is close."""
+    near = nearest(name, known)
+    return f"; did you mean {near!r}?" if near else ""

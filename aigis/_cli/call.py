@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aigis._base.errors import AigisError, NotPicklable
 from aigis._cli import terminal
 from aigis._cli.exits import DONE, FAILED, UsageError, exit_code, sentence
 from aigis._cli.values import parse_list, parse_object, parse_word, show_value
+
+FRAME = '\n  File "'
+"""How a frame begins in a traceback."""
 
 Invoke = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -24,24 +25,39 @@ def run(words: Sequence[str], *, args: str | None, kwargs: str | None, invoke: I
     named = parse_object(kwargs, "--kwargs") if kwargs is not None else {}
     try:
         value = (invoke or _public_call())(path, positional, named)
-        terminal.say(show_value(value))
     except Exception as error:
         terminal.warn(explain(error, path))
         return code_of(error)
+    return _print(value, path)
+
+
+def _print(value: Any, path: str) -> int:
+    try:
+        line = show_value(value)
+    except Exception as error:
+        terminal.warn(f"aigis: the value of aigis.{path} cannot be shown: {_named(error)}")
+        return FAILED
+    terminal.say(line)
     return DONE
 
 
 def _public_call() -> Invoke:
     from aigis import _proxy
 
-    return _proxy.call  # type: ignore[no-any-return]
+    return _proxy.call
 
 
 def ran(error: BaseException) -> bool:
-    """Tell whether an error comes from inside the skill: then it has the frames of the other side as its cause."""
+    """Tell whether an error comes from inside the skill: then it has frames of the other side as its cause.
+
+    Arguments that do not fit the skill are refused with a TypeError that has none.
+    """
     from aigis._wire.exceptions import RemoteTraceback
 
-    return isinstance(error.__cause__, RemoteTraceback)
+    cause = error.__cause__
+    if not isinstance(cause, RemoteTraceback):
+        return False
+    return not isinstance(error, TypeError) or FRAME in cause.text
 
 
 def code_of(error: BaseException) -> int:

@@ -89,23 +89,28 @@ def _worker_name(document: Document, worker: WorkerStatus) -> str:
 
 
 def _change_line(name: str, state: tuple[str, str]) -> str:
-    return f"{name}: {state[0]}" + (f" ({_one_line(state[1])})" if state[1] else "")
+    return f"{name}: {told(name, *state)}"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def told(name: str, state: str, reason: str) -> str:
+    """Return a state with its reason in one line: `failed: no module 'x'`, `waiting for host 'alba'`."""
+    text = " ".join(without_name(reason, name).split())
+    if not text:
+        return state
+    return f"{state} {text}" if text.startswith(("for ", "by ")) else f"{state}: {text}"
+
+
+def without_name(reason: str, name: str) -> str:
+    """Return a reason without the name it may begin with, where that name stands before it already."""
+    return reason.removeprefix(f"{name}: ").strip()
 
 
 def failures(plugins: Sequence[PluginStatus]) -> list[str]:
     """Return one sentence for each plugin that failed."""
-    return [f"{row.name} failed: {_one_line(row.reason) or 'see its log'}" for row in plugins if row.state == "failed"]
+    return [f"{row.name} {told(row.name, row.state, row.reason)}" for row in plugins if row.state == "failed"]
 
 
 def unsettled(plugins: Sequence[PluginStatus]) -> list[str]:
     """Return one sentence for each plugin that waits or is in backoff."""
-    told = {"waiting": "is waiting", "backoff": "is in backoff"}
-    return [
-        f"{row.name} {told[row.state]}" + (f": {_one_line(row.reason)}" if row.reason else "")
-        for row in plugins
-        if row.state in told
-    ]
+    how = {"waiting": "is waiting", "backoff": "is in backoff"}
+    return [f"{row.name} {told(row.name, how[row.state], row.reason)}" for row in plugins if row.state in how]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 import time
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from aigis._base.messages import Record
@@ -20,8 +21,10 @@ ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL", "EXCEPTION": "ERROR"}
 LEVEL_WIDTH = len("CRITICAL")
 NAME_WIDTH = 14
 WIDEST_NAME = 24
+NARROWEST = 20
+"""Columns for a message below which wrapping would only make it worse."""
 
-HIDDEN_FIELDS = frozenset({"call", "part", "lossy", "exc_info", "stack_info"})
+HIDDEN_FIELDS = frozenset({"call", "part", "unfinished", "lossy", "raw", "logger", "exc_info", "stack_info"})
 """Fields not shown behind a message: too long for people, or shown below it."""
 
 ESCAPES = re.compile(
@@ -71,11 +74,18 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+OWN_NAME = "aigis."
+"""Begins the names of AIGIS' own parts, whose fields only repeat for machines what the message says."""
+
+
 class LineWriter:
     """Turns records into aligned lines, remembering what alignment and day the last one had."""
 
-    def __init__(self, *, colour: bool = False, zone: Any = None, today: str | None = None) -> None:
-        """`zone` is a tzinfo, None for this host's; `today` the day that needs no heading."""
+    def __init__(
+        self, *, colour: bool = False, width: int | None = None, zone: tzinfo | None = None, today: str | None = None
+    ) -> None:
+        """`width` wraps what is longer, None leaves it; `zone` is None for this host's; `today` needs no heading."""
+        self._columns = width
         self._colour = colour
         self._zone = zone
         self._width = NAME_WIDTH
@@ -88,12 +98,34 @@ class LineWriter:
         heading = [] if day == self._day else [self._paint(f"── {day} ──", DIM)]
         self._day = day
         self._width = max(self._width, min(len(record.plugin), WIDEST_NAME))
-        first, *more = clean(record.message).split("\n")
         head = self._head(moment, record)
+        message = [part for text in clean(record.message).split("\n") for part in self._wrapped(text)]
+        body = [self._tint(text, record.level) for text in message]
+        body = self._with_fields(body, len(message[-1]), record)
+        body += [part for text in _stack(record.fields) for part in self._wrapped(text)]
         indent = " " * self.indent
-        below = [*more, *_stack(record.fields)]
-        line = f"{head} {self._tint(first, record.level)}{self._extra(record.fields)}"
-        return [*heading, line.rstrip(), *(f"{indent}{text}".rstrip() for text in below)]
+        return [*heading, f"{head} {body[0]}".rstrip(), *(f"{indent}{text}".rstrip() for text in body[1:])]
+
+    def _wrapped(self, text: str) -> list[str]:
+        room = self._room
+        if room is None or len(text) <= room:
+            return [text]
+        return textwrap.wrap(text, room, replace_whitespace=False, drop_whitespace=False, expand_tabs=False)
+
+    @property
+    def _room(self) -> int | None:
+        """Columns for a message, None when nothing is wrapped or there is next to none."""
+        room = None if self._columns is None else self._columns - self.indent
+        return room if room is not None and room >= NARROWEST else None
+
+    def _with_fields(self, body: list[str], end: int, record: Record) -> list[str]:
+        """Return the message with its fields behind it, or below it where there is no room."""
+        fields = shown_fields(record)
+        if not fields:
+            return body
+        if self._room is None or end + 2 + len(fields) <= self._room:
+            return [*body[:-1], f"{body[-1]}  {self._paint(fields, DIM)}"]
+        return [*body, *(self._paint(text, DIM) for text in self._wrapped(fields))]
 
     @property
     def indent(self) -> int:
@@ -112,17 +144,19 @@ class LineWriter:
             )
         )
 
-    def _extra(self, fields: Mapping[str, Any]) -> str:
-        shown = {name: value for name, value in fields.items() if name not in HIDDEN_FIELDS}
-        if not shown:
-            return ""
-        return "  " + self._paint(" ".join(f"{clean(name)}={_brief(value)}" for name, value in shown.items()), DIM)
-
     def _tint(self, text: str, level: str) -> str:
         return self._paint(text, LEVEL_COLOURS.get(level, ""))
 
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{RESET}" if self._colour and colour else text
+
+
+def shown_fields(record: Record) -> str:
+    """Return a record's further fields as people see them: `count=3 note="a b"`."""
+    if record.plugin.startswith(OWN_NAME):
+        return ""
+    shown = {name: value for name, value in record.fields.items() if name not in HIDDEN_FIELDS}
+    return " ".join(f"{clean(name)}={_brief(value)}" for name, value in shown.items())
 
 
 def clean(text: str) -> str:

@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aigis._base.messages import Record
+from aigis._base.settings import Settings
 from aigis._cli import session, terminal
-from aigis._cli.exits import DONE, INTERRUPTED
+from aigis._cli.exits import DONE
 from aigis._cli.lines import LineWriter, json_line, parse_count, parse_level
+
+if TYPE_CHECKING:
+    from aigis._cli.tail import Tail
 
 DEFAULT_COUNT = 100
 
 
 def run(
-    *,
-    plugin: str | None,
-    level: str | None,
-    call: str | None,
-    number: str | None,
-    follow: bool,
-    as_json: bool,
+    *, plugin: str | None, level: str | None, call: str | None, number: str | None, follow: bool, as_json: bool
 ) -> int:
     """Print the newest records, then go on with new ones when asked to."""
+    wanted_level, count = parse_level(level), parse_count(number, DEFAULT_COUNT)
+    settings = session.settings_here()
+    from aigis._cli.tail import Tail
     from aigis._wire.stream import Filter
 
-    wanted = Filter(plugin=plugin, level=parse_level(level), call=call, host=None)
-    count = parse_count(number, DEFAULT_COUNT)
-    settings = session.settings_here()
-    client = session.bus(settings)
-    show = json_printer() if as_json else text_printer()
+    tail = Tail(lambda: session.bus(settings), Filter(plugin=plugin, level=wanted_level, call=call))
+    show = _printer(as_json=as_json)
     try:
-        for record in _records(client, wanted, count, follow=follow):
+        for record in tail.newest(count):
             show(record)
-    except KeyboardInterrupt:
-        return DONE if follow else INTERRUPTED
+        if follow:
+            _follow(tail, show, settings)
     except BrokenPipeError:
         terminal.nobody_reads()
     return DONE
+
+
+def _follow(tail: Tail, show: Callable[[Record], None], settings: Settings) -> None:
+    from aigis._host.lock import holder
+
+    for record in tail.follow(lambda: holder(settings.home) is None):
+        if record is not None:
+            show(record)
+    terminal.warn("aigis: AIGIS does not run here any more; no further lines will come")
+
+
+def _printer(*, as_json: bool) -> Callable[[Record], None]:
+    if as_json:
+        return lambda record: terminal.say(json_line(record))
+    writer = LineWriter(colour=terminal.colours(), width=terminal.width())
+
+    def show(record: Record) -> None:
+        for line in writer.lines(record):
+            terminal.say(line)
+
+    return show

@@ -24,7 +24,7 @@ def run(*, as_json: bool) -> int:
     if as_json:
         terminal.say(json.dumps(rows(entries)))
     else:
-        terminal.console().print(skills_view(entries))
+        terminal.show(skills_view(entries))
     return DONE
 
 
@@ -62,7 +62,7 @@ def _heading(entry: CatalogEntry) -> RenderableType:
     from rich.text import Text
 
     styles = {"ready": "green", "loading": "cyan", "failed": "bold red"}
-    facts = [entry.version, "one call at a time" if entry.single else "", entry.reason]
+    facts = [entry.version, "one call at a time" if entry.single else ""]
     shown = "".join(f" · {fact}" for fact in facts if fact)
     return Text.assemble(
         (entry.plugin, "bold"), " is ", (entry.state, styles.get(entry.state, "yellow")), (shown, "dim")
@@ -72,12 +72,16 @@ def _heading(entry: CatalogEntry) -> RenderableType:
 def _table(entry: CatalogEntry) -> RenderableType:
     from rich.table import Table
 
+    from aigis._cli.document import without_name
+    from aigis._cli.lines import clean
     from aigis._cli.signatures import CALLABLE_KINDS, render_skill
 
     table = Table.grid(padding=(0, 2))
     table.add_column(width=0)
     table.add_column(overflow="fold", ratio=5)
     table.add_column(style="dim", overflow="fold", ratio=4)
+    if entry.reason:
+        table.add_row("", clean(without_name(entry.reason, entry.plugin)), "")
     for skill in entry.skills:
         kind = "" if skill.kind in CALLABLE_KINDS else f"[{skill.kind}] "
         first_line = skill.doc.strip().partition("\n")[0]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aigis._base.messages import HostStatus, PluginStatus, WorkerStatus
 from aigis._cli import units
-from aigis._cli.document import Document
+from aigis._cli.document import Document, told, without_name
 from aigis._cli.lines import clean
 
 STATE_STYLES = {
@@ -120,7 +120,7 @@ def _notes(document: Document) -> Iterable[RenderableType]:
 
 
 def _note(name: str, state: str, reason: str) -> RenderableType:
-    return _hanging(Text.assemble(Text(name, STATE_STYLES.get(state, "")), ": ", clean(reason).strip()))
+    return _hanging(Text.assemble(Text(name, STATE_STYLES.get(state, "")), " ", clean(told(name, state, reason))))
 
 
 def _hanging(text: Text) -> RenderableType:
@@ -134,7 +134,8 @@ def _hanging(text: Text) -> RenderableType:
 
 def detail_view(document: Document, facts: Sequence[tuple[str, str]] = ()) -> RenderableType:
     """Return one plugin or worker with all that is known; `facts` are further (label, text)."""
-    row: PluginStatus | WorkerStatus = (*document.plugins, *document.workers)[0]
+    rows: Sequence[PluginStatus | WorkerStatus] = (*document.plugins, *document.workers)
+    row = rows[0]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=QUIET, no_wrap=True)
     grid.add_column(overflow="fold")
@@ -150,13 +151,13 @@ def detail_view(document: Document, facts: Sequence[tuple[str, str]] = ()) -> Re
 def _known(row: PluginStatus | WorkerStatus) -> list[tuple[str, str | Text]]:
     facts = {
         "type": row.type if isinstance(row, PluginStatus) else "core worker",
-        "reason": clean(row.reason).strip(),
+        "reason": clean(without_name(row.reason, row.name)),
         "host": row.host or "",
         "pid": str(row.pid or ""),
         "up": units.duration(row.uptime_s),
         "cpu": units.percent(row.cpu_percent),
         "memory": units.size(row.rss_bytes),
-        "restarts": str(row.restarts),
+        "restarts": str(row.restarts or ""),
         "serves": ", ".join(row.plugins) if isinstance(row, WorkerStatus) else "",
         "threads": str(row.concurrency or "") if isinstance(row, WorkerStatus) else "",
     }

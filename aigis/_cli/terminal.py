@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 PLAIN_WIDTH = 100
 """Columns of what is written to a file or a pipe."""
@@ -20,13 +21,31 @@ def colours(stream: TextIO | None = None, environ: Mapping[str, str] = os.enviro
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
+def width(stream: TextIO | None = None) -> int | None:
+    """Return the columns of the terminal behind `stream` (default: stdout), None when there is none."""
+    stream = stream or sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
 def console(stream: TextIO | None = None) -> Console:
     """Return a console on `stream` (default: stdout): as wide as the terminal, else 100 columns and plain."""
     from rich.console import Console
 
     stream = stream or sys.stdout
-    width = None if stream.isatty() else PLAIN_WIDTH
-    return Console(file=stream, width=width, no_color=not colours(stream), highlight=False, markup=False, emoji=False)
+    columns = None if stream.isatty() else PLAIN_WIDTH
+    return Console(file=stream, width=columns, no_color=not colours(stream), highlight=False, markup=False, emoji=False)
+
+
+def show(view: RenderableType) -> None:
+    """Print tables and text to stdout, without the blanks that would pad lines in a file."""
+    target = console()
+    if target.is_terminal:
+        target.print(view)
+        return
+    with target.capture() as captured:
+        target.print(view)
+    for line in captured.get().splitlines():
+        say(line.rstrip())
 
 
 def say(text: str) -> None:

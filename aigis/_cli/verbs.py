@@ -42,9 +42,9 @@ def up(_context: Any, detach: bool = False, workers: str | None = None) -> Code:
 
     Exit: 0; 3 if some plugin failed (the others run, the reason is printed); 2 if AIGIS cannot start.
     """
-    from aigis._cli import up as verb
+    from aigis._cli.up import run
 
-    return verb.run(detach=detach, workers=workers)
+    return run(detach=detach, workers=workers)
 
 
 @verb()
@@ -57,9 +57,9 @@ def down(_context: Any) -> Code:
 
     Exit: 0, also when nothing was running.
     """
-    from aigis._cli import down as verb
+    from aigis._cli.down import run
 
-    return verb.run()
+    return run()
 
 
 @verb(help={"json": JSON})
@@ -72,9 +72,9 @@ def status(_context: Any, *words: str, json: bool = False) -> Code:
 
     Exit: 0; 2 for an unknown NAME.
     """
-    from aigis._cli import status as verb
+    from aigis._cli.status import run
 
-    return verb.run(words, as_json=json)
+    return run(words, as_json=json)
 
 
 @verb(
@@ -101,9 +101,9 @@ def logs(
 
     usage: logs [--plugin P] [--level L] [--call ID] [-n N] [--follow] [--json]
     """
-    from aigis._cli import logs as verb
+    from aigis._cli.logs import run
 
-    return verb.run(plugin=plugin, level=level, call=call, number=n, follow=follow, as_json=json)
+    return run(plugin=plugin, level=level, call=call, number=n, follow=follow, as_json=json)
 
 
 @verb(help={"json": JSON})
@@ -112,9 +112,9 @@ def skills(_context: Any, json: bool = False) -> Code:
 
     usage: skills [--json]
     """
-    from aigis._cli import skills as verb
+    from aigis._cli.skills import run
 
-    return verb.run(as_json=json)
+    return run(as_json=json)
 
 
 @verb(
@@ -138,9 +138,9 @@ def call(_context: Any, *words: str, args: str | None = None, kwargs: str | None
     Exit: 0; 1 if the skill raised an error (told on stderr); 2 if the call was refused or there is
     no such skill; 4 if it was lost or its deadline passed.
     """
-    from aigis._cli import call as verb
+    from aigis._cli.call import run
 
-    return verb.run(words, args=args, kwargs=kwargs)
+    return run(words, args=args, kwargs=kwargs)
 
 
 @verb()
@@ -222,9 +222,9 @@ def check(_context: Any, *words: str, load: bool = False) -> Code:
 
     Exit: 0; 1 if there is any problem; 2 if FOLDER is no folder.
     """
-    from aigis._cli import check as verb
+    from aigis._cli.check import run
 
-    return verb.run(words, load=load)
+    return run(words, load=load)
 
 
 @verb()
@@ -235,15 +235,15 @@ def shell(_context: Any) -> Code:
 
     Tab completes the names of skills. Reads a script from stdin when that is not a terminal.
     """
-    from aigis._cli import shell as verb
+    from aigis._cli.shell import run
 
-    return verb.run()
+    return run()
 
 
 def _command(name: str, words: tuple[str, ...]) -> Code:
-    from aigis._cli import commands
+    from aigis._cli.commands import run
 
-    return commands.run(name, words)
+    return run(name, words)
 
 
 GROUPS = {

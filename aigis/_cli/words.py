@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import Any
@@ -166,11 +166,15 @@ class Verb(Task[Callable[..., Any]]):
             return []
         return [*find_words(line.tokens, Flags.of(self.flags())), *line.rest]
 
+    @staticmethod
+    def options(parsed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what pyinvoke parsed without its own idea of the words."""
+        return {name: value for name, value in parsed.items() if not name.startswith(PLACE)}
+
     def __call__(self, context: Any, *args: Any, **kwargs: Any) -> Any:
         """Run the body; leave with pyinvoke's Exit when it ends with anything but 0."""
-        options = {name: value for name, value in kwargs.items() if not name.startswith(PLACE)}
         try:
-            code: Any = super().__call__(context, *args, *self.words(), **options)
+            code: Any = super().__call__(context, *args, *self.words(), **self.options(kwargs))
         except (AigisError, KeyboardInterrupt) as error:
             raise Exit(sentence(error) if isinstance(error, AigisError) else None, exit_code(error)) from None
         if code:

@@ -156,7 +156,12 @@ def start(spec: LaunchSpec, ledger: Ledger, *, generation: int | None = None) ->
     Raises PluginError saying why it could not be started.
     """
     generation = generation if generation is not None else time.time_ns() // 1_000_000
-    record = ledger.intend(spec.name, generation, spec.argv[0], spec.grace)
+    try:
+        record = ledger.intend(spec.name, generation, spec.argv[0], spec.grace)
+    except OSError as error:
+        raise PluginError(
+            f"its record cannot be written: {error}; free some space or correct the permissions"
+        ) from error
     pipes = _Pipes(spec.log_pipe)
     try:
         process = _spawn(spec, record.mark, pipes)

@@ -43,9 +43,7 @@ def stop_leftovers(home: Home, *, grace: float | None = None) -> Cleared:
     return Cleared(tuple(names), left)
 
 
-def _stop(
-    ledger: Ledger, records: list[ChildRecord], grace: float | None, *, spare: Collection[str]
-) -> list[Process]:
+def _stop(ledger: Ledger, records: list[ChildRecord], grace: float | None, *, spare: Collection[str]) -> list[Process]:
     def find() -> list[Process]:
         return _find(ledger, records, spare=spare)
 

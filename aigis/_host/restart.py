@@ -1,14 +1,14 @@
 """The restart policy: what follows when a child ends, decided from its history alone.
 
-              start                   1 s up
-    (stopped) ─────► starting ──────────────► running
-        ▲               │ ended                  │ ended
-        │               ▼                        ▼
-        │            decide(policy, history) ◄───┘
-        │  exit 0, no RESTART │ restarts left │ none left
-        └─────────────────────┤               └──► failed
-                              ▼
-                           backoff ──(delay over)──► starting
+          start                   1 s up
+(stopped) ─────► starting ──────────────► running
+    ▲               │ ended                  │ ended
+    │               ▼                        ▼
+    │            decide(policy, history) ◄───┘
+    │  exit 0, no RESTART │ restarts left │ none left
+    └─────────────────────┤               └──► failed
+                          ▼
+                       backoff ──(delay over)──► starting
 """
 
 from __future__ import annotations

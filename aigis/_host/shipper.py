@@ -72,6 +72,4 @@ class Shipper:
         if dropped:
             message = f"{dropped} records were dropped here while Redis was away"
             fields = {"action": "drop", "dropped": dropped}
-            self._buffer.add(
-                Record(self._now(), self._host, "aigis.supervisor", "log", "WARNING", message, fields)
-            )
+            self._buffer.add(Record(self._now(), self._host, "aigis.supervisor", "log", "WARNING", message, fields))

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from aigis._plugin.problem import CONFIG_FILE, Problem
+from aigis._plugin.problem import CONFIG_FILE, Problem, shown
 from aigis._plugin.python_file import parse, unparsed
+
 
 @dataclass(frozen=True)
 class Given:
@@ -18,6 +19,10 @@ class Given:
     line: int | None
 
 
+UNREAD = object()
+"""The value of a key that was given something else than a literal."""
+
+
 def parse_config(text: bytes, file: str = CONFIG_FILE) -> tuple[dict[str, Given], tuple[Problem, ...]]:
     """Return the keys of an AIGIS.config as written, and every fault of its syntax; nothing of it is executed."""
     tree = parse(text, file)
@@ -26,25 +31,22 @@ def parse_config(text: bytes, file: str = CONFIG_FILE) -> tuple[dict[str, Given]
     given: dict[str, Given] = {}
     problems: list[Problem] = []
     for statement in _without_docstring(tree.body):
-        try:
-            name, value = _assignment(statement)
-        except _RefusedError as refused:
-            problems.append(Problem(file, refused.line, str(refused)))
-            continue
-        if name in given:
-            first = given[name].line
-            problems.append(
-                Problem(file, statement.lineno, f"{name!r} is given a second time, first in line {first}: remove one")
-            )
-            continue
-        given[name] = Given(value, file, statement.lineno)
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=node):
+                value, wrong = _literal(node)
+                if name in given:
+                    message = f"{name!r} is given a second time, first in line {given[name].line}: remove one"
+                    problems.append(Problem(file, statement.lineno, message))
+                elif wrong is not None:
+                    problems.append(Problem(file, wrong.line, f"{name!r}: {wrong.reason}"))
+                given.setdefault(name, Given(value, file, statement.lineno))
+            case _:
+                message = f"`{unparsed(statement)}` is not allowed: {_RULE}; write `NAME = literal` lines only"
+                problems.append(Problem(file, statement.lineno, message))
     return given, tuple(problems)
 
 
-class _RefusedError(Exception):
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.line = line
+_RULE = "AIGIS.config is read, never executed"
 
 
 def _without_docstring(body: list[ast.stmt]) -> Iterable[ast.stmt]:
@@ -54,30 +56,23 @@ def _without_docstring(body: list[ast.stmt]) -> Iterable[ast.stmt]:
     return body
 
 
-def _assignment(statement: ast.stmt) -> tuple[str, object]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=node):
-            return name, _literal(name, node)
-    raise _RefusedError(
-        f"`{unparsed(statement)}` is not allowed: AIGIS.config is read, never executed; write `NAME = literal` lines only",
-        statement.lineno,
-    )
+@dataclass(frozen=True)
+class _Wrong:
+    reason: str
+    line: int
 
 
-def _literal(name: str, node: ast.expr) -> object:
+def _literal(node: ast.expr) -> tuple[object, _Wrong | None]:
+    """Return a literal's value, or UNREAD with the reason."""
     if not _is_literal(node):
         culprit = _culprit(node)
-        raise _RefusedError(
-            f"{name!r}: `{unparsed(culprit)}` is not a literal: AIGIS.config is read, never executed; write the value itself",
-            culprit.lineno,
-        )
+        reason = f"`{unparsed(culprit)}` is not a literal: {_RULE}; write the value itself"
+        return UNREAD, _Wrong(reason, culprit.lineno)
     for constant in ast.walk(node):
         if isinstance(constant, ast.Constant) and isinstance(constant.value, str) and not _storable(constant.value):
-            raise _RefusedError(
-                f"{name!r}: {constant.value!a} has a NUL or half a surrogate pair in it: remove that character",
-                constant.lineno,
-            )
-    return ast.literal_eval(node)
+            reason = f"{shown(constant.value)} has a NUL or half a surrogate pair in it: remove that character"
+            return UNREAD, _Wrong(reason, constant.lineno)
+    return ast.literal_eval(node), None
 
 
 def _storable(text: str) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import aigis
 from aigis._base.home import Home
 from aigis._base.names import nearest, plugin_name_problem
 from aigis._base.settings import Settings
@@ -98,7 +97,7 @@ def _resolve_bundled(source: str) -> tuple[Path | str, str | None]:
 
 
 def _bundled_shelves() -> tuple[Path, Path]:
-    package = Path(os.path.abspath(aigis.__file__)).parent
+    package = Path(os.path.abspath(__file__)).parent.parent
     return package / "_bundled", package.parent / "plugins"
 
 

@@ -19,6 +19,7 @@ from aigis._plugin.python_file import parse, read_bytes
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MODULE_LIMIT = 4 * 1024 * 1024
+_IN_ROOT = "only the plugin's own folder is copied to where it runs; name a file in '{root}'"
 
 
 def program_problem(argv: tuple[str, ...], root: Path, entrypoint: Path) -> str | None:
@@ -31,9 +32,11 @@ def program_problem(argv: tuple[str, ...], root: Path, entrypoint: Path) -> str 
     if "/" not in program:
         if not os.path.isfile(path):
             return None
-        return f"{program!r} is looked for on PATH, not in the plugin: write './{program}' to start the plugin's own file"
+        return (
+            f"{program!r} is looked for on PATH, not in the plugin: write './{program}' to start the plugin's own file"
+        )
     if not path.is_relative_to(root):
-        return None
+        return None if os.path.isabs(program) else f"{program!r} lies outside the plugin: {_IN_ROOT}"
     if not os.path.isfile(path):
         return f"{program!r} is no file: correct the path, which counts from ENTRYPOINT"
     if not os.access(path, os.X_OK):
@@ -41,14 +44,13 @@ def program_problem(argv: tuple[str, ...], root: Path, entrypoint: Path) -> str 
     return None
 
 
-def target_problem(target: str, entrypoint: Path, *, elsewhere: bool) -> str | None:
+def target_problem(target: str, root: Path, entrypoint: Path, *, elsewhere: bool) -> str | None:
     """Say why the Python target of an internal plugin cannot be launched, or None.
 
     `elsewhere` tells that modules may also come from outside the plugin's folder.
     """
     if target.endswith(".py"):
-        found = os.path.isfile(entrypoint / target)
-        return None if found else f"{target!r} is no file: correct the path, which counts from ENTRYPOINT"
+        return _script_problem(target, root, Path(os.path.normpath(entrypoint / target)))
     module, colon, function = target.partition(":")
     if not _MODULE.fullmatch(module) or (colon and not _MODULE.fullmatch(function)):
         return (
@@ -58,11 +60,17 @@ def target_problem(target: str, entrypoint: Path, *, elsewhere: bool) -> str | N
     return _module_problem(module, function or "launch", entrypoint, elsewhere=elsewhere)
 
 
+def _script_problem(target: str, root: Path, path: Path) -> str | None:
+    if not path.is_relative_to(root):
+        return f"{target!r} lies outside the plugin: {_IN_ROOT}"
+    return None if os.path.isfile(path) else f"{target!r} is no file: correct the path, which counts from ENTRYPOINT"
+
+
 def _module_problem(module: str, function: str, entrypoint: Path, *, elsewhere: bool) -> str | None:
-    source = _find_source(module, entrypoint)
+    source = find_source(module, entrypoint)
     if source is not None:
         return _function_problem(module, function, source)
-    first = module.split(".")[0]
+    first = module.partition(".")[0]
     own = _modules_in(entrypoint)
     if _is_compiled(module, entrypoint) or (first not in own and (elsewhere or first in sys.stdlib_module_names)):
         return None
@@ -73,7 +81,8 @@ def _module_problem(module: str, function: str, entrypoint: Path, *, elsewhere: 
     return f"there is no module {module!r} in ENTRYPOINT; {remedy}"
 
 
-def _find_source(module: str, entrypoint: Path) -> Path | None:
+def find_source(module: str, entrypoint: Path) -> Path | None:
+    """Return the file that holds the code of a plugin's own module, or None."""
     base = entrypoint.joinpath(*module.split("."))
     # The order of Python's own finder: a package hides a module of the same name.
     candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
@@ -91,7 +100,7 @@ def _modules_in(folder: Path) -> set[str]:
         names = os.listdir(folder)
     except OSError:
         return set()
-    modules = (name.split(".")[0] for name in names if "." not in name or name.endswith((".py", ".pyc", ".so")))
+    modules = (name.partition(".")[0] for name in names if "." not in name or name.endswith((".py", ".pyc", ".so")))
     return {name for name in modules if name.isidentifier()}
 
 
@@ -101,7 +110,7 @@ def _function_problem(module: str, function: str, source: Path) -> str | None:
     if not isinstance(tree, ast.Module):
         return None  # the plugin's Python may be newer than ours
     known = bindable(tree)
-    first = function.split(".")[0]
+    first = function.partition(".")[0]
     if known is None or first in known:
         return None
     near = nearest(first, known)

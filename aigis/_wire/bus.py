@@ -108,3 +108,27 @@ def redis_now(client: redis.Redis) -> float:
     with translated(url_of(client)):
         seconds, micros = client.time()  # type: ignore[misc]
     return float(seconds) + float(micros) / 1e6
+
+
+def response(connection: Any) -> Any:
+    """Read one response of a bare connection; an error Redis answered is a value, a broken connection is raised."""
+    try:
+        return connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        return error
+
+
+def send_all(client: redis.Redis, *commands: tuple[Any, ...]) -> list[Any]:
+    """Send commands in one write and return what Redis answers to each, errors as values.
+
+    The same as a pipeline without a transaction, at a third of its cost: this is the way of every reply.
+    """
+    connection: Any = client.connection_pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [response(connection) for _ in commands]
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        client.connection_pool.release(connection)

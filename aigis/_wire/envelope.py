@@ -1,6 +1,7 @@
 """Calls and replies as signed bytes: what is verified, in which order, and how it lies in the message.
 
-Both have one shape: signature, length of the header, header (JSON), payload. The signature covers all of it. Arguments
+Both have one shape: signature, length of the header, header (JSON), payload. The signature covers all of it. A call has a
+mark of one byte in front. Arguments
 above INLINE_LIMIT travel in a key of their own beside the message (base64 in JSON costs several times more); the
 signature covers them as well.
 """
@@ -20,6 +21,7 @@ INLINE_LIMIT = 64 * 1024
 """Bytes of arguments that travel inside the message."""
 
 _LENGTH = struct.Struct(">I")
+_INSIDE, _APART = b"i", b"a"
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,19 @@ class ReplyHeader(Message):
     protocol: int = PROTOCOL
 
 
-def seal_call(signer: Signer, header: CallHeader, arguments: bytes) -> tuple[bytes, bytes]:
-    """Return the message's body and what must be stored beside it (b"" when the arguments fit inside)."""
+def seal_call(signer: Signer, header: CallHeader, arguments: bytes) -> bytes:
+    """Return the message's body; the arguments of a header that says `apart` are signed, but must be stored beside it."""
     if header.apart:
-        return signer.sign(_join(header, b""), arguments), arguments
-    return signer.sign(_join(header, arguments)), b""
+        return _APART + signer.sign(_join(header, b""), arguments)
+    return _INSIDE + signer.sign(_join(header, arguments))
+
+
+def is_apart(body: bytes) -> bool:
+    """Whether the arguments of this call lie in a key of their own.
+
+    The mark is outside the signature: with the wrong one the signature does not fit, and the call is refused.
+    """
+    return body[:1] == _APART
 
 
 def open_call(signer: Signer, body: bytes, stored: bytes = b"") -> tuple[CallHeader, bytes]:
@@ -82,21 +92,9 @@ def open_call(signer: Signer, body: bytes, stored: bytes = b"") -> tuple[CallHea
 
     Raises MessageRejected for whatever was not signed with this key, or is of another protocol.
     """
-    text, inside = _split(signer.verify(body, stored))
+    text, inside = _split(signer.verify(body[1:], stored))
     header = CallHeader.from_dict(_of_our_protocol(text))
     return header, stored if header.apart else inside
-
-
-def peek_call(body: bytes) -> CallHeader:
-    """Return the header of a call WITHOUT verifying it: only to learn where its stored arguments lie.
-
-    Nothing may be decided by it before `open_call` has agreed.
-    """
-    try:
-        text, _ = _split(body[32:])
-        return CallHeader.from_dict(_of_our_protocol(text))
-    except (ValueError, TypeError, KeyError) as error:
-        raise MessageRejected(f"the message is no call: {error}") from error
 
 
 def seal_reply(signer: Signer, header: ReplyHeader, payload: bytes = b"") -> bytes:

@@ -16,7 +16,7 @@ import redis
 
 from aigis._base.errors import BusUnavailable
 from aigis._wire import keys
-from aigis._wire.bus import connect, translated, unavailable
+from aigis._wire.bus import connect, response, translated, unavailable
 
 BLOCK = 1.0
 """Seconds one wait in Redis lasts; after each the caller looks whether its call still makes sense."""
@@ -122,8 +122,8 @@ class Exchange:
         connection = self._connected()
         try:
             connection.send_packed_command(connection.pack_commands([*commands, *wait]), check_health=False)
-            refused = [error for error in (_response(connection) for _ in commands) if isinstance(error, Exception)]
-            generation, popped = _response(connection), _response(connection)
+            refused = [error for error in (response(connection) for _ in commands) if isinstance(error, Exception)]
+            generation, popped = response(connection), response(connection)
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             self._disconnect()
             if commands:
@@ -203,14 +203,6 @@ class Exchange:
         if connection is not None:
             connection.disconnect()
             self._reader.connection_pool.release(connection)
-
-
-def _response(connection: Any) -> Any:
-    """Read one response; an error Redis answered is a value, a broken connection is raised."""
-    try:
-        return connection.read_response()
-    except redis.exceptions.ResponseError as error:
-        return error
 
 
 def _run_id(info: Any) -> str:

@@ -133,7 +133,7 @@ class RemoteInvoker:
             value_only=value_only,
             key_id=link.calls.key_id,
         )
-        body, _ = seal_call(link.calls, header, arguments)
+        body = seal_call(link.calls, header, arguments)
         queue = keys.call_queue(header.plugin)
         leaf = target.skill.path if target.skill is not None else path
         return Sent(header, queue, celery_message(header, queue, leaf, body))

@@ -12,7 +12,7 @@ napping=
 trap '[ -z "$napping" ] || kill "$napping" 2>/dev/null; exit 0' TERM INT HUP
 
 nap() {
-    sleep "$1" &
+    sleep "$1" >/dev/null 2>&1 &
     napping=$!
     wait "$napping"
     napping=

@@ -1,0 +1,266 @@
+"""Which plugins this worker serves: reads the plan, loads and unloads, opens and closes their queues, tells of it.
+
+One thread of its own does the loading, so that calls of plugins already loaded go on meanwhile; everything that touches
+Celery's consumer is handed to the consumer's own thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.app.trace import build_tracer
+from celery.worker import state as celery_state
+
+from aigis._base.errors import BusUnavailable
+from aigis._base.messages import LoadReport, Plan, PlannedPlugin, WorkerNews
+from aigis._plugin.loader import LocalPlugins
+from aigis._wire.keys import call_queue
+from workers.leases import Leases
+from workers.skill_task import SkillTask
+
+_LOGGER = logging.getLogger("aigis.worker")
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the plan and the leases; a signal from the supervisor comes sooner."""
+DRAIN_SECONDS = 10.0
+"""How long calls that have started may go on when their plugin is withdrawn."""
+
+MakeTask = Callable[[str, PlannedPlugin], SkillTask]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doors:
+    """What the roster acts on."""
+
+    app: Celery
+    local: LocalPlugins
+    leases: Leases
+    make_task: MakeTask
+    """Registers the task of one skill path of a plugin."""
+    tell: Callable[[WorkerNews], None]
+    """Tells the supervisor; raises BusUnavailable."""
+    end_worker: Callable[[str], None]
+    """Ends this worker in order, for the reason given."""
+
+
+class Roster:
+    """The plugins of one worker process."""
+
+    def __init__(self, doors: Doors, plan_file: Path, worker: str, import_timeout: float) -> None:
+        self._doors = doors
+        self._plan_file = plan_file
+        self._worker = worker
+        self._import_timeout = import_timeout
+        self._consumer: Any = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._plan = Plan()
+        self._plan_stamp: tuple[int, int] | None = None
+        self._reports: dict[str, LoadReport] = {}
+        self._serving: dict[str, list[str]] = {}
+        self._settled = False
+        self._untold = True
+        self._thread = threading.Thread(target=self._keep, name="aigis-roster", daemon=True)
+
+    def start(self, consumer: Any) -> None:
+        """Begin to load and serve; called once the consumer takes messages."""
+        self._consumer = consumer
+        self._thread.start()
+
+    def look_again(self) -> None:
+        """Read the plan now; safe to call from a signal handler."""
+        self._wake.set()
+
+    def tell_again(self) -> None:
+        """Tell the supervisor everything once more: Redis, and with it the news, may be a new one."""
+        self._untold = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Serve nothing new; called when the worker begins its orderly stop."""
+        self._stopping = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Unload everything, last loaded first, and give the leases up; called when the last call has ended."""
+        self._doors.local.unload_all()
+        for plugin in self._plan.plugins:
+            if plugin.single:
+                try:
+                    self._doors.leases.release(plugin.name)
+                except BusUnavailable:
+                    return
+
+    def holds(self, plugin: str) -> bool:
+        """Whether this worker serves a plugin now."""
+        return plugin in self._serving
+
+    def is_single(self, plugin: str) -> bool:
+        """Whether a plugin runs one call at a time."""
+        planned = self._plan.find(plugin)
+        return planned is not None and planned.single
+
+    def _keep(self) -> None:
+        while not self._stopping:
+            try:
+                self._read_plan()
+                self._follow_leases()
+                self._load_missing()
+                self._tell()
+            except BusUnavailable as error:
+                _LOGGER.warning("the supervisor could not be told: %s", error)
+                self._untold = True
+            except Exception:  # the roster must live on: without it the worker serves a plan of long ago
+                _LOGGER.exception("the plan could not be followed")
+            self._wake.wait(LOOK_EVERY)
+            self._wake.clear()
+
+    def _read_plan(self) -> None:
+        try:
+            found = os.stat(self._plan_file)
+        except FileNotFoundError:
+            return
+        stamp = (found.st_mtime_ns, found.st_ino)
+        if stamp == self._plan_stamp:
+            return
+        plan = Plan.from_json(self._plan_file.read_bytes())
+        self._plan_stamp = stamp
+        for name in self._doors.local.update(plan.plugins).unload:
+            self._withdraw(name)
+        self._plan = plan
+        self._settled = False
+        self._untold = True
+
+    def _follow_leases(self) -> None:
+        """Keep the leases of SINGLE plugins; what was lost is withdrawn, what became free is taken by `_load_missing`."""
+        for plugin in self._plan.plugins:
+            if plugin.single and plugin.name in self._serving and not self._doors.leases.take(plugin.name):
+                _LOGGER.warning("another worker serves plugin %r now", plugin.name)
+                self._withdraw(plugin.name)
+
+    def _load_missing(self) -> None:
+        for plugin in self._plan.plugins:
+            if self._stopping:
+                return
+            if not plugin.enabled or plugin.name in self._serving:
+                continue
+            known = self._reports.get(plugin.name)
+            if known is not None and known.version == plugin.version and known.status != "ready":
+                continue  # it failed at this very version; only a new one is worth another try
+            if plugin.single and not self._doors.leases.take(plugin.name):
+                continue
+            self._load(plugin)
+        if not self._settled:
+            self._settled = True
+            self._untold = True
+
+    def _load(self, plugin: PlannedPlugin) -> None:
+        overdue = threading.Timer(self._import_timeout, self._overdue, (plugin,))
+        overdue.daemon = True
+        overdue.name = f"aigis-import-limit-{plugin.name}"
+        overdue.start()
+        try:
+            report = self._doors.local.load(plugin.name)
+        finally:
+            overdue.cancel()
+        self._reports[plugin.name] = report
+        self._untold = True
+        if report.status == "ready":
+            self._serve(plugin, [skill.path for skill in report.skills])
+        elif report.status == "tainted":
+            self._tell()
+            self._doors.end_worker(report.reason)
+        self._tell()
+
+    def _overdue(self, plugin: PlannedPlugin) -> None:
+        reason = (
+            f"plugin {plugin.name!r}: its import did not end within {self._import_timeout:.0f} s; move slow work out of "
+            "AIGIS.core's top level into its skills"
+        )
+        self._reports[plugin.name] = LoadReport(
+            plugin=plugin.name, version=plugin.version, status="tainted", reason=reason, phase="import"
+        )
+        self._untold = True
+        try:
+            self._tell()
+        except BusUnavailable:
+            _LOGGER.warning("the supervisor could not be told of the import that hangs")
+        self._doors.end_worker(reason)
+
+    def _serve(self, plugin: PlannedPlugin, paths: list[str]) -> None:
+        tasks = [self._doors.make_task(path, plugin) for path in paths]
+        done = threading.Event()
+
+        def open_queue() -> None:
+            for task in tasks:
+                self._consumer.strategies[task.name] = task.start_strategy(self._doors.app, self._consumer)
+                task.__trace__ = build_tracer(
+                    task.name, task, self._doors.app.loader, self._consumer.hostname, app=self._doors.app
+                )
+            self._consumer.add_task_queue(call_queue(plugin.name))
+            done.set()
+
+        self._on_consumer(open_queue, done)
+        self._serving[plugin.name] = [task.name for task in tasks]
+
+    def _withdraw(self, name: str) -> None:
+        """Close a plugin's queue, let its calls end, unload it."""
+        names = self._serving.pop(name, None)
+        if names is not None:
+            done = threading.Event()
+
+            def close_queue() -> None:
+                self._consumer.cancel_task_queue(call_queue(name))
+                done.set()
+
+            self._on_consumer(close_queue, done)
+            self._drain(name)
+            for task in names:
+                self._consumer.strategies.pop(task, None)
+                self._doors.app.tasks.pop(task, None)
+        self._doors.local.unload(name)
+        self._reports.pop(name, None)
+        self._untold = True
+
+    def _on_consumer(self, act: Callable[[], None], done: threading.Event) -> None:
+        self._consumer.call_soon(act)
+        if not done.wait(DRAIN_SECONDS):
+            _LOGGER.warning("the consumer is slow to take a change of its queues")
+            done.wait()
+
+    @staticmethod
+    def _drain(plugin: str) -> None:
+        until = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < until:
+            if not any(
+                getattr(request.task, "plugin", None) == plugin for request in set(celery_state.reserved_requests)
+            ):
+                return
+            time.sleep(0.02)
+        _LOGGER.warning("calls of plugin %r still run after %.0f s; it is unloaded under them", plugin, DRAIN_SECONDS)
+
+    def _tell(self) -> None:
+        if not self._untold:
+            return
+        self._untold = False
+        try:
+            self._doors.tell(
+                WorkerNews(
+                    worker=self._worker,
+                    pid=os.getpid(),
+                    generation=self._plan.generation,
+                    reports=tuple(self._reports.values()),
+                    serving=tuple(self._serving),
+                    settled=self._settled,
+                )
+            )
+        except BusUnavailable:
+            self._untold = True
+            raise

@@ -1,0 +1,65 @@
+"""Whose turn it is: a SINGLE plugin runs one call at a time, and what waits for it holds no thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aigis._base.errors import SkillTimeout
+
+Start = Callable[[], None]
+
+
+class Turns:
+    """One turn per SINGLE plugin of this worker."""
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._changed = threading.Condition()
+        self._taken: set[str] = set()
+        self._waiting: dict[str, deque[Start]] = {}
+        self._monotonic = monotonic
+
+    def submit(self, plugin: str, start: Start) -> None:
+        """Call `start` now when it is the plugin's turn, else when the calls before it have ended."""
+        with self._changed:
+            if plugin in self._taken:
+                self._waiting.setdefault(plugin, deque()).append(start)
+                return
+            self._taken.add(plugin)
+        start()
+
+    def done(self, plugin: str) -> None:
+        """End the turn of what `submit` started, and start the next."""
+        with self._changed:
+            waiting = self._waiting.get(plugin)
+            start = waiting.popleft() if waiting else None
+            if start is None:
+                self._taken.discard(plugin)
+                self._changed.notify_all()
+        if start is not None:
+            start()
+
+    @contextmanager
+    def held(self, plugin: str, seconds: float) -> Iterator[None]:
+        """Hold the turn in this thread: for a call from another plugin of the same worker.
+
+        Raises SkillTimeout when the turn has not come within `seconds`.
+        """
+        until = self._monotonic() + seconds
+        with self._changed:
+            while plugin in self._taken:
+                left = until - self._monotonic()
+                if left <= 0:
+                    raise SkillTimeout(
+                        f"plugin {plugin!r} is SINGLE and was busy until the deadline; the call was not started",
+                        started="no",
+                    )
+                self._changed.wait(min(left, 1.0))
+            self._taken.add(plugin)
+        try:
+            yield
+        finally:
+            self.done(plugin)
