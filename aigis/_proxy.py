@@ -7,7 +7,7 @@ other process gets paths. The process says so once, by `install`; whoever says n
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Callable, NoReturn, Optional, Sequence
+from typing import Any, Callable, NoReturn, Optional, Sequence, cast
 
 from aigis._base.errors import BusUnavailable, HomeNotFound, SkillNotFound
 
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
             """Return the names directly below `prefix`, for `dir()`."""
 
 
+def _outside_runtime() -> Runtime:
+    try:
+        # The one deliberate late import: it brings Redis.
+        from aigis._wire.remote import outside_runtime
+    except (ImportError, AttributeError) as error:
+        import sys
+
+        place = getattr(sys.modules.get("redis"), "__file__", None)
+        raise ImportError(
+            f"aigis cannot import what it needs to call skills from here ({error}); is the module 'redis' it finds, "
+            f"{place!r}, one of your own? Then rename it; else install redis into this environment"
+        ) from error
+    return outside_runtime(Path)
+
+
 class _Slot:
     """Holds the process's one Runtime; built at the first use, so that importing aigis costs nothing."""
 
@@ -37,10 +52,7 @@ class _Slot:
 
     def get(self) -> Runtime:
         if self._runtime is None:
-            # The one deliberate late import: it brings Redis.
-            from aigis._wire.remote import outside_runtime
-
-            self._runtime = outside_runtime(Path)
+            self._runtime = _outside_runtime()
         return self._runtime
 
     def set(self, runtime: Optional[Runtime]) -> None:
@@ -167,7 +179,7 @@ class SkillFinder:
         except SkillNotFound as error:
             # Not a ModuleNotFoundError: `from aigis import x` swallows those and says less than this.
             raise ImportError(str(error), name=name) from None
-        return ModuleSpec(name, _SkillLoader(), is_package=True)
+        return ModuleSpec(name, cast("Any", _SkillLoader()), is_package=True)
 
 
 class _SkillLoader:

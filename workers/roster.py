@@ -139,7 +139,7 @@ class Roster:
         self._untold = True
 
     def _follow_leases(self) -> None:
-        """Keep the leases of SINGLE plugins; what was lost is withdrawn, what became free is taken by `_load_missing`."""
+        """Keep the leases of SINGLE plugins; what was lost is withdrawn. What became free is taken when loading."""
         for plugin in self._plan.plugins:
             if plugin.single and plugin.name in self._serving and not self._doors.leases.take(plugin.name):
                 _LOGGER.warning("another worker serves plugin %r now", plugin.name)
@@ -153,7 +153,7 @@ class Roster:
                 continue
             known = self._reports.get(plugin.name)
             if known is not None and known.version == plugin.version and known.status != "ready":
-                continue  # it failed at this very version; only a new one is worth another try
+                continue  # it failed at this version: only a new one is worth another try
             if plugin.single and not self._doors.leases.take(plugin.name):
                 continue
             self._load(plugin)
@@ -181,8 +181,8 @@ class Roster:
 
     def _overdue(self, plugin: PlannedPlugin) -> None:
         reason = (
-            f"plugin {plugin.name!r}: its import did not end within {self._import_timeout:.0f} s; move slow work out of "
-            "AIGIS.core's top level into its skills"
+            f"plugin {plugin.name!r}: its import did not end within {self._import_timeout:.0f} s; move slow work out "
+            "of AIGIS.core's top level into its skills"
         )
         self._reports[plugin.name] = LoadReport(
             plugin=plugin.name, version=plugin.version, status="tainted", reason=reason, phase="import"

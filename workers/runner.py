@@ -96,7 +96,7 @@ class Runner:
     def _admit(self, header: CallHeader) -> None:
         if header.run_id != self.run_id():
             raise WorkerLost(
-                f"aigis.{header.path}: Redis was restarted after the call was sent; it is not run, for it may have been before",
+                f"aigis.{header.path}: Redis was restarted after the call was sent; it is not run here",
                 started="unknown",
             )
         if self.now() >= header.deadline:
@@ -168,8 +168,8 @@ def _unpickle(arguments: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = serializer.loads(arguments)
     except Exception as error:
         raise NotPicklable(
-            f"the arguments cannot be read where the skill runs: {type(error).__name__}: {error}; send plain values, or "
-            "objects whose module is installed there"
+            f"the arguments cannot be read where the skill runs: {type(error).__name__}: {error}; send plain values, "
+            "or objects whose module is installed there"
         ) from error
     return args, kwargs
 

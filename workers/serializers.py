@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kombu.serialization import register
-from kombu.utils.json import dumps, loads
+from kombu import serialization
+from kombu.utils import json
 
 from aigis._base.errors import MessageRejected
 from aigis._wire.invoker import CALL_CONTENT_TYPE
@@ -36,6 +36,9 @@ class SealedCall:
 
 def register_serializers(signer: Signer, now: Callable[[], float]) -> None:
     """Make both content types known to kombu; `now` is Redis' time in seconds."""
+    register: Any = serialization.register
+    dumps: Any = json.dumps  # knows dates and whatever has a __json__
+    loads: Any = json.loads
     register(CALL, _refuse_to_encode, _open_outer, CALL_CONTENT_TYPE, "binary")
 
     def encode(message: Any) -> bytes:

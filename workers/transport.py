@@ -20,10 +20,10 @@ class Channel(kombu_redis.Channel):
     do_restore = False
     on_connected: Any = None
     """Called with a redis-py client whenever the worker has a new connection."""
-    from_transport_options = (*kombu_redis.Channel.from_transport_options, "on_connected")
+    from_transport_options: Any = (*kombu_redis.Channel.from_transport_options, "on_connected")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         if self.on_connected is not None:
             self.on_connected(self.client)
 

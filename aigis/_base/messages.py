@@ -31,7 +31,7 @@ class Message:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build the message from `to_dict`'s form; unknown fields are dropped."""
-        known = _field_names(cls)
+        known = _field_names(cls)  # type: ignore[arg-type]  # a class is hashable
         return cls(**{name: value for name, value in values.items() if name in known})
 
     @classmethod

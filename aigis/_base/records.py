@@ -60,13 +60,16 @@ class RecordHandler(logging.Handler):
         plugin: Optional[str] = None,
         plugin_of_file: Callable[[str], Optional[str]] = lambda file: None,
     ) -> None:
-        """`plugin` is whose records these are where nothing says more; None means the process's own."""
+        """`plugin` is whose records these are where nothing says more; None means the process's own.
+
+        `plugin_of_file` tells whose code logs, by its file; it may be replaced once that is known.
+        """
         super().__init__()
         from pythonjsonlogger.json import JsonFormatter
 
         self._writer = writer
         self._plugin = plugin
-        self._plugin_of_file = plugin_of_file
+        self.plugin_of_file = plugin_of_file
         self._extra: Any = JsonFormatter("%(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -105,7 +108,7 @@ class RecordHandler(logging.Handler):
     def _owner(self, record: logging.LogRecord) -> Optional[str]:
         if record.name.startswith(LOGGER_PREFIX):
             return record.name[len(LOGGER_PREFIX) :].split(".", 1)[0]
-        by_file = self._plugin_of_file(record.pathname)
+        by_file = self.plugin_of_file(record.pathname)
         if by_file is not None:
             return by_file
         call = CURRENT_CALL.get()

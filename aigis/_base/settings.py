@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 from aigis._base.errors import SettingsError
 from aigis._base.home import Home, find_home

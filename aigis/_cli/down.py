@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from aigis._base.errors import AigisError
@@ -15,8 +16,9 @@ from aigis._cli.units import several
 from aigis._host.leftovers import Cleared, stop_leftovers
 from aigis._host.lock import SupervisorLock, holder
 
-ATTEMPTS = 3
-"""Supervisors that may appear while we stop one."""
+LOCK_PATIENCE = 5.0
+"""Seconds a killed supervisor may take until the system has taken its lock away."""
+PAUSE = 0.05
 
 
 def run() -> int:
@@ -26,20 +28,22 @@ def run() -> int:
         return _told(home, 0, Cleared())
     progress = Progress()
     stopped: set[str] = set()
-    for attempt in range(ATTEMPTS):
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
         running = holder(home)
         if running is not None:
             stopped.update(["the supervisor", *living_children(home)])
             end_supervisor(home, running, progress.tell)
+            deadline = time.monotonic() + LOCK_PATIENCE
         try:
             cleared = _clear(home)
         except AigisError:
-            # Another `up` was quicker than we: it is meant, too.
-            if attempt == ATTEMPTS - 1:
+            # Either the lock is not quite free yet, or another `up` was quicker than we: that one is meant, too.
+            if holder(home) is None and time.monotonic() > deadline:
                 raise
+            time.sleep(PAUSE)
         else:
             return _told(home, len(stopped | set(cleared.stopped)), cleared)
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _clear(home: Home) -> Cleared:

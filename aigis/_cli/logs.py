@@ -28,13 +28,10 @@ def run(
 
     tail = Tail(lambda: session.bus(settings), Filter(plugin=plugin, level=wanted_level, call=call))
     show = _printer(as_json=as_json)
-    try:
-        for record in tail.newest(count):
-            show(record)
-        if follow:
-            _follow(tail, show, settings)
-    except BrokenPipeError:
-        terminal.nobody_reads()
+    for record in tail.newest(count):
+        show(record)
+    if follow:
+        _follow(tail, show, settings)
     return DONE
 
 

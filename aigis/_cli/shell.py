@@ -7,6 +7,7 @@ import code
 import sys
 import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 from aigis._base.errors import AigisError
@@ -36,11 +37,17 @@ def run_source(source: str, names: dict[str, Any]) -> int:
         for statement in ast.parse(source, "<stdin>").body:
             exec(compile(ast.Interactive([statement]), "<stdin>", "single"), names)  # noqa: S102 - that is its purpose
     except Exception as error:
-        # The first frame is ours.
-        trace = error.__traceback__.tb_next if error.__traceback__ else None
-        traceback.print_exception(type(error), error, trace)
+        traceback.print_exception(type(error), error, _own_frames(error))
         return FAILED
     return DONE
+
+
+def _own_frames(error: Exception) -> TracebackType | None:
+    """Return the frames of the script: ours come first; below a failed call come those of AIGIS, which help nobody."""
+    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    if trace is not None and isinstance(error, AigisError):
+        trace.tb_next = None
+    return trace
 
 
 def banner(home: str, paths: Sequence[str] | str) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -68,9 +68,8 @@ def write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def nobody_reads(stream: Any = None) -> None:
-    """Point a stream whose reader has gone (`logs | head`) to nowhere, so that Python's end does not complain."""
-    stream = stream or sys.stdout
+def nobody_reads() -> None:
+    """Point a stdout whose reader has gone to nowhere, so that Python's end does not complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
+    os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -91,7 +91,7 @@ def run(*, detach: bool, workers: str | None) -> int:
             from aigis._cli.view import watch
 
             watch(upkeep)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
             return _leave(upkeep)
     failure = upkeep.failure()
     if failure is not None:

@@ -23,7 +23,8 @@ from invoke.tasks import Task
 
 from aigis._base.errors import AigisError
 from aigis._base.names import nearest
-from aigis._cli.exits import UsageError, exit_code, sentence
+from aigis._cli.exits import DONE, UsageError, exit_code, sentence
+from aigis._cli.terminal import nobody_reads
 
 NEGATIVE_NUMBER = re.compile(r"-(\d|\.\d|Infinity$)")
 """What starts with a dash and is a word all the same."""
@@ -175,6 +176,10 @@ class Verb(Task[Callable[..., Any]]):
         """Run the body; leave with pyinvoke's Exit when it ends with anything but 0."""
         try:
             code: Any = super().__call__(context, *args, *self.words(), **self.options(kwargs))
+        except BrokenPipeError:
+            # Whoever read our output (`logs | head`) has seen enough.
+            nobody_reads()
+            raise Exit(code=DONE) from None
         except (AigisError, KeyboardInterrupt) as error:
             raise Exit(sentence(error) if isinstance(error, AigisError) else None, exit_code(error)) from None
         if code:

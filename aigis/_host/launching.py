@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from aigis._base.errors import PluginError
 from aigis._base.settings import Settings
@@ -32,10 +33,15 @@ def plugin_spec(plugin: Plugin, settings: Settings, environ: Mapping[str, str]) 
         name=plugin.name,
         argv=_argv(manifest, plugin.environment),
         env=env,
-        cwd=manifest.entrypoint,
+        cwd=_directory(manifest, settings),
         grace=manifest.grace,
         log_pipe=internal and isinstance(manifest.launch, str),
     )
+
+
+def _directory(manifest: Manifest, settings: Settings) -> Path:
+    """Return where the process starts: `python -m` imports from there first, before `_launch` enters the plugin."""
+    return settings.home.state if isinstance(manifest.launch, str) else manifest.entrypoint
 
 
 def worker_spec(number: int, settings: Settings, environment: Environment, environ: Mapping[str, str]) -> LaunchSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Callable, ContextManager, Optional, Union
 
 from aigis._base.messages import LoadReport, PlannedPlugin
@@ -72,6 +73,8 @@ class Execution:
                 return self._fault(plugin, error)
 
     def _execute(self, plugin: PlannedPlugin, check_names: NameCheck) -> LoadedPlugin:
+        if not os.path.isfile(os.path.join(plugin.root, "AIGIS", "AIGIS.core")):
+            raise Unusable("import", f"AIGIS/AIGIS.core is missing below {plugin.root!r}: write one with a SKILLS list")
         self._namespaces.add(plugin.name, plugin.root, plugin.entrypoint)
         with self._within(plugin.name):
             core = self._namespaces.load_core(plugin.name)

@@ -31,14 +31,15 @@ def logger_slot(skill: object) -> Optional[LoggerSlot]:
     """Return where a callable takes the plugin's logger, or None.
 
     That is a parameter `logger`, else one named `log` without a default. `**kwargs` is none, except that of a
-    decorator whose decorated function names the logger. Exception classes take none: they must stay real classes.
+    decorator whose decorated function names one. Exception classes take none: they must stay real classes.
     """
     if not callable(skill) or is_exception_class(skill):
         return None
     actual = signature_of(skill, follow_wrapped=False)
     slot = _named_slot(actual)
-    if slot is not None or actual is None or not _takes_any_keyword(actual):
+    if slot is not None or (actual is not None and not _takes_any_keyword(actual)):
         return slot
+    # What stands around the function passes everything on: a decorator, functools.lru_cache.
     return _named_slot(signature_of(skill)) if hasattr_static(skill, "__wrapped__") else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import threading
 from typing import Any, Callable, ContextManager, Iterable, Mapping, NamedTuple, Optional, Sequence
@@ -175,8 +176,7 @@ class LocalPlugins:
         return LoadReport(plugin.name, plugin.version, "ready", skills=skills, notices=outcome.notices)
 
     def _name_problem(self, plugin: PlannedPlugin, names: Iterable[str]) -> Optional[str]:
-        order = list(self._plan)
-        before = [self._plan[name] for name in order[: order.index(plugin.name)]]
+        before = list(itertools.takewhile(lambda other: other.name != plugin.name, self._plan.values()))
         return find_clash(plugin, names, before, {name: loaded.leaves for name, loaded in self._loaded.items()})
 
     def _fail_later_ones(self) -> None:
@@ -255,11 +255,17 @@ class LocalPlugins:
         wanted = [plugin for plugin in self._reserving(path) if plugin.enabled and self._belongs_here(plugin)]
         if not all(plugin.name in self._reports for plugin in wanted):
             with self._lock:
-                for plugin in wanted:
-                    if plugin.name in self._plan:
-                        self.load(plugin.name)
+                self._load_until_found(path, [plugin.name for plugin in wanted])
         # Another thread may have loaded them since the caller looked.
         return bool(wanted)
+
+    def _load_until_found(self, path: str, names: list[str]) -> None:
+        # One that is being imported comes last: it makes a circle only when no other plugin has the path.
+        for name in sorted(names, key=self._loading.__contains__):
+            if self._given.find(path):
+                return
+            if name in self._plan:
+                self.load(name)
 
     def _not_local(self, path: str) -> Exception:
         reserving = self._reserving(path)

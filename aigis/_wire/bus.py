@@ -106,7 +106,7 @@ class BusClock:
 def redis_now(client: redis.Redis) -> float:
     """Ask Redis for its time in seconds."""
     with translated(url_of(client)):
-        seconds, micros = client.time()  # type: ignore[misc]
+        seconds, micros = client.time()
     return float(seconds) + float(micros) / 1e6
 
 

@@ -103,12 +103,21 @@ class Catalog:
         return found
 
     def _not_found(self, path: str) -> str:
-        near = nearest(path, self.leaves)
-        if near is None:
-            first = path.split(".", 1)[0]
-            near = nearest(first, {leaf.split(".", 1)[0] for leaf in self.leaves})
+        near = self._near(path)
         hint = f"; did you mean aigis.{near}?" if near else "; `invoke skills` lists what there is"
         return f"no skill aigis.{path}{hint}"
+
+    def _near(self, path: str) -> Optional[str]:
+        """Return the known name most like the first segment of `path` that is unknown, with what stands before it."""
+        known_part = ""
+        for segment in path.split("."):
+            names = self.children(known_part)
+            whole = f"{known_part}.{segment}" if known_part else segment
+            if segment not in names:
+                near = nearest(segment, names)
+                return None if near is None else whole[: len(whole) - len(segment)] + near
+            known_part = whole
+        return None
 
 
 def _heads(path: str) -> Iterable[tuple[int, str]]:

@@ -95,7 +95,7 @@ class Inbox:
     async def reply(self, command: Command, reply: CommandReply) -> None:
         """Answer a command; raises BusUnavailable."""
         place = keys.command_reply(command.id)
-        pipeline = self._client.pipeline(transaction=True)
+        pipeline: Any = self._client.pipeline(transaction=True)
         pipeline.lpush(place, _seal(self._signer, "reply", reply, 0.0)).expire(place, REPLY_LIFE)
         try:
             await pipeline.execute()

@@ -1,4 +1,4 @@
-"""What supervisors publish and agree on in Redis: declared plugins, the operator's wishes, catalog entries and status."""
+"""What supervisors publish in Redis: declared plugins, the operator's wishes, catalog entries and status."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Calls and replies as signed bytes: what is verified, in which order, and how it lies in the message.
 
-Both have one shape: signature, length of the header, header (JSON), payload. The signature covers all of it. A call has a
-mark of one byte in front. Arguments
+Both have one shape: signature, length of the header, header (JSON), payload. The signature covers all of it. A call
+has a mark of one byte in front. Arguments
 above INLINE_LIMIT travel in a key of their own beside the message (base64 in JSON costs several times more); the
 signature covers them as well.
 """
@@ -22,6 +22,7 @@ INLINE_LIMIT = 64 * 1024
 
 _LENGTH = struct.Struct(">I")
 _INSIDE, _APART = b"i", b"a"
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each message
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ReplyHeader(Message):
 
 
 def seal_call(signer: Signer, header: CallHeader, arguments: bytes) -> bytes:
-    """Return the message's body; the arguments of a header that says `apart` are signed, but must be stored beside it."""
+    """Return the message's body; where the header says `apart`, the arguments must be stored beside it."""
     if header.apart:
         return _APART + signer.sign(_join(header, b""), arguments)
     return _INSIDE + signer.sign(_join(header, arguments))
@@ -109,7 +110,7 @@ def open_reply(signer: Signer, blob: bytes) -> tuple[ReplyHeader, bytes]:
 
 
 def _join(header: Message, payload: bytes) -> bytes:
-    text = json.dumps(vars(header), separators=(",", ":")).encode()
+    text = _ENCODE(vars(header)).encode()
     return _LENGTH.pack(len(text)) + text + payload
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import re
 import sys
 import threading
 import traceback
@@ -132,8 +133,16 @@ def describe_exception(error: BaseException, skip_frames: int = 0) -> dict[str, 
         "args": tuple(_portable(value) for value in error.args),
         "state": {name: _portable(value) for name, value in {**extra, **vars(error)}.items()},
         "text": _text(error),
-        "traceback": "".join(traceback.format_exception(type(error), error, trace)),
+        "traceback": _as_authors_know(traceback.format_exception(type(error), error, trace)),
     }
+
+
+_PRIVATE_NAME = re.compile(rf"\b{re.escape(PRIVATE_MODULES)}\w+\.(AIGIS_core\.)?")
+
+
+def _as_authors_know(lines: list[str]) -> str:
+    """Return a traceback with the plugin's own names for its classes in place of the private ones."""
+    return _PRIVATE_NAME.sub("", "".join(lines))
 
 
 def _built_in_part(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -50,7 +50,6 @@ class Exchange:
         """Of the catalog, as last seen beside a call."""
         self.run_id = ""
         """Of the Redis the reader is connected to."""
-        self.reconnections = 0
 
     def exchange(
         self, call_id: str, commands: Sequence[RedisCommand], until: float, look: Callable[[], None]
@@ -139,7 +138,7 @@ class Exchange:
             raise unavailable(self._url, refused[0])
 
     def _send(self, commands: Sequence[RedisCommand]) -> None:
-        pipeline = self._sender.pipeline(transaction=False)
+        pipeline: Any = self._sender.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
         pipeline.get(keys.CATALOG_GENERATION)
@@ -151,9 +150,9 @@ class Exchange:
             *responses, generation = pipeline.execute(raise_on_error=False)
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
             return
-        for response in responses:
-            if isinstance(response, Exception):
-                raise unavailable(self._url, response)
+        for answer in responses:
+            if isinstance(answer, Exception):
+                raise unavailable(self._url, answer)
         self._saw(generation)
 
     def _saw(self, generation: Any) -> None:
@@ -170,15 +169,12 @@ class Exchange:
             slot.wake.set()
 
     def _connected(self) -> Any:
-        if self._connection is not None and self._has_ended(self._connection):
-            self._disconnect()
         if self._connection is None:
             with translated(self._url):
-                connection = self._reader.connection_pool.get_connection()
+                connection: Any = self._reader.connection_pool.get_connection()
                 connection.send_command("INFO", "server")
                 run_id = _run_id(connection.read_response())
             self._connection = connection
-            self.reconnections += bool(self.run_id)
             self.run_id = run_id
         return self._connection
 
@@ -186,6 +182,8 @@ class Exchange:
         """Connect where no connection stands, so that `run_id` is that of now; raises BusUnavailable."""
         if self._leading.acquire(blocking=self._connection is None):
             try:
+                if self._connection is not None and self._has_ended(self._connection):
+                    self._disconnect()
                 self._connected()
             finally:
                 self._pass_on(None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import uuid
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Optional
@@ -117,7 +116,7 @@ class RemoteInvoker:
             raise CallTooDeep(f"calls are nested {MAX_DEPTH} deep: {' → '.join((*chain, path))}", chain=(*chain, path))
         link.exchange.connect()
         header = CallHeader(
-            id=uuid.uuid4().hex,
+            id=os.urandom(16).hex(),
             path=path,
             plugin=target.entry.plugin,
             reply_to=link.exchange.reply_to,
@@ -154,7 +153,7 @@ class RemoteInvoker:
         """Raise when a reply cannot come any more; runs once a second while waiting."""
         if link.exchange.run_id and link.exchange.run_id != sent.header.run_id:
             raise WorkerLost(
-                f"aigis.{sent.header.path}: Redis was restarted while the call was on its way; whether it ran is unknown",
+                f"aigis.{sent.header.path}: Redis was restarted during the call; whether it ran is unknown",
                 started="unknown",
             )
         if link.exchange.generation == link.catalog().generation:

@@ -1,8 +1,8 @@
 """Values to bytes and back: pickle, with the classes of plugins by reference where the plugin is loaded.
 
 A class that a plugin defines has a private module name (`aigis_plugins.NAME.…`). It is sent as that name *and*, beside
-it, as its code: a process that has the plugin loaded takes the name, so that identity is kept; a stranger takes the code,
-once, and keeps it. When the stranger sends it back, the owner finds its own class by the name again.
+it, as its code: a process that has the plugin loaded takes the name, so that identity is kept; a stranger takes the
+code, once, and keeps it. When the stranger sends it back, the owner finds its own class by the name again.
 
 `loads` must only see bytes whose signature was verified.
 """
@@ -44,7 +44,7 @@ class Travellers:
         return f"{module}:{qualname}@{version}"
 
     def adopt(self, module: str, qualname: str, version: str, code: bytes) -> Any:
-        """Return the object for a name: the loaded plugin's own, one adopted before, else a new one made from `code`."""
+        """Return the object for a name: the loaded plugin's own, else one adopted before, else one made from `code`."""
         own = loaded_object(module, qualname)
         if own is not None:
             return own
@@ -94,8 +94,8 @@ class Travellers:
             return pickle.loads(code)
         except Exception as error:
             raise ReplyError(
-                f"{name!r} cannot be used where its plugin is not loaded: {type(error).__name__}: {error}; install what "
-                "it needs here, or have the skill return plain values"
+                f"{name!r} cannot be used where its plugin is not loaded: {type(error).__name__}: {error}; install "
+                "what it needs here, or have the skill return plain values"
             ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import functools
 import logging
@@ -59,7 +59,10 @@ class Colour(enum.Enum):
     RED = 1
 
 
-def skill(path: str, logger: Any, /, sides: int = 6, *rest: int, seed: Any = object(), **more: Any) -> None:
+NOTHING = object()
+
+
+def skill(path: str, logger: Any, /, sides: int = 6, *rest: int, seed: Any = NOTHING, **more: Any) -> None:
     """Roll
     a die.
 
@@ -85,7 +88,7 @@ def skill(path: str, logger: Any, /, sides: int = 6, *rest: int, seed: Any = obj
         (3, "value"),
         (None, "value"),
         ([1], "value"),
-        (datetime.date(2026, 1, 1), "value"),
+        (dt.date(2026, 1, 1), "value"),
         (Path("/"), "value"),
     ],
 )

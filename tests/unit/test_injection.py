@@ -144,7 +144,7 @@ def test_a_wrapped_class_still_serves_isinstance_and_as_a_base() -> None:
     skill = local_of(Sheet)
     made = skill("n")
 
-    class Mine(skill):  # type: ignore[misc]
+    class Mine(skill):  # type: ignore[misc, valid-type]
         pass
 
     assert (made.logger, skill.kind) == (LOGGER, "sheet")

@@ -44,7 +44,11 @@ def test_nothing_is_left_behind_by_what_has_ended() -> None:
 @pytest.mark.parametrize("daemon", [True, False])
 def test_a_thread_is_named(held: threading.Event, daemon: bool) -> None:
     thread = threading.Thread(target=held.wait, name="feeder", daemon=daemon)
-    assert watch(thread.start) == ("thread 'feeder'",)
+
+    def work() -> None:
+        thread.start()
+
+    assert watch(work) == ("thread 'feeder'",)
 
 
 def test_an_idle_pool_of_threads_is_noticed() -> None:
@@ -55,7 +59,11 @@ def test_an_idle_pool_of_threads_is_noticed() -> None:
 
 def test_a_thread_started_by_a_blamed_thread_is_blamed(held: threading.Event) -> None:
     inner = threading.Thread(target=held.wait, name="inner")
-    outer = threading.Thread(target=inner.start, name="outer")
+
+    def start_inner() -> None:
+        inner.start()
+
+    outer = threading.Thread(target=start_inner, name="outer")
 
     def work() -> None:
         outer.start()
@@ -76,6 +84,7 @@ def test_threads_and_children_of_other_threads_are_not_blamed(held: threading.Ev
     children: list[subprocess.Popen[bytes]] = []
 
     def elsewhere() -> None:
+        other_begins.wait()
         threading.Thread(target=held.wait).start()
         children.append(subprocess.Popen(SLEEPER, stdin=subprocess.PIPE))
         begun.set()
@@ -83,7 +92,7 @@ def test_threads_and_children_of_other_threads_are_not_blamed(held: threading.Ev
 
     begun = threading.Event()
     other_begins = threading.Event()
-    threading.Thread(target=lambda: (other_begins.wait(), elsewhere())).start()
+    threading.Thread(target=elsewhere).start()
 
     def work() -> None:
         other_begins.set()
@@ -94,7 +103,7 @@ def test_threads_and_children_of_other_threads_are_not_blamed(held: threading.Ev
 
 
 def test_aigis_own_threads_are_not_blamed(held: threading.Event) -> None:
-    assert watch(threading.Thread(target=held.wait, name="aigis.replies").start) == ()
+    assert watch(lambda: threading.Thread(target=held.wait, name="aigis.replies").start()) == ()
 
 
 def test_a_child_process_is_named() -> None:
@@ -114,14 +123,17 @@ def test_a_child_nobody_has_waited_for_is_no_taint() -> None:
 def test_a_loop_in_a_thread_is_told_as_one() -> None:
     loop = asyncio.new_event_loop()
     running = threading.Event()
+    thread = threading.Thread(target=loop.run_forever, name="ticker")
 
     def work() -> None:
-        threading.Thread(target=loop.run_forever, name="ticker").start()
+        thread.start()
         loop.call_soon_threadsafe(running.set)
         running.wait()
 
     assert watch(work) == ("an event loop in thread 'ticker'",)
     loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 def test_an_inner_watch_takes_the_blame_from_the_outer_one(held: threading.Event) -> None:
@@ -133,7 +145,7 @@ def test_an_inner_watch_takes_the_blame_from_the_outer_one(held: threading.Event
             children.append(subprocess.Popen(SLEEPER, stdin=subprocess.PIPE))
             assert len(inner.left_behind(0)) == 2
         threading.Thread(target=held.wait, name="outer's").start()
-        assert outer.left_behind(0) == ("thread \"outer's\"",)
+        assert outer.left_behind(0) == ('thread "outer\'s"',)
     children[0].communicate()
 
 
