@@ -44,7 +44,7 @@ def kind_of(value: object) -> str:
         return "module"
     if inspect.isroutine(value) or isinstance(value, (functools.partial, type(functools.lru_cache(len)))):
         return "function"
-    plain = issubclass(type(value), _DATA) or type(value).__module__ in _DATA_MODULES
+    plain = issubclass(type(value), _DATA) or type(value).__module__.partition(".")[0] in _DATA_MODULES
     return "value" if plain and not callable(value) else "object"
 
 

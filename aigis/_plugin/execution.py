@@ -98,10 +98,13 @@ class Execution:
     def _call_hook(self, plugin: PlannedPlugin, hook: Callable[..., object]) -> None:
         logger = self._logger_for(plugin.name)
         slot = logger_slot(hook)
+        given: dict[str, object] = {}
+        if slot:
+            slot.fill((), given, logger)
         with noting_interrupts() as interrupted:
             try:
                 with self._within(plugin.name):
-                    hook(**(slot.fill((), {}, logger) if slot else {}))
+                    hook(**given)
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and interrupted():
                     raise

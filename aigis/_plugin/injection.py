@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -20,11 +20,10 @@ class LoggerSlot:
     position: Optional[int]
     """Count of positional arguments before it; None when it can only be given by keyword."""
 
-    def fill(self, args: Sequence[Any], kwargs: Mapping[str, Any], logger: logging.Logger) -> dict[str, Any]:
-        """Return the keyword arguments of a call with the logger added, unless the caller gives it already."""
-        if self.name in kwargs or (self.position is not None and len(args) > self.position):
-            return dict(kwargs)
-        return {**kwargs, self.name: logger}
+    def fill(self, args: Sequence[Any], kwargs: dict[str, Any], logger: logging.Logger) -> None:
+        """Add the logger to the keyword arguments of a call, unless the caller gives it already."""
+        if self.name not in kwargs and (self.position is None or len(args) <= self.position):
+            kwargs[self.name] = logger
 
 
 def logger_slot(skill: object) -> Optional[LoggerSlot]:
@@ -108,7 +107,8 @@ class _WithLogger:
         set_own("__wrapped__", skill)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._aigis_skill(*args, **self._aigis_slot.fill(args, kwargs, self._aigis_logger))
+        self._aigis_slot.fill(args, kwargs, self._aigis_logger)
+        return self._aigis_skill(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_aigis_skill"), name)

@@ -97,8 +97,11 @@ class LoadedPlugin:
         """
         skill = self.get(leaf, rest)
         if callable(skill):
-            slot = None if rest else self.leaves[leaf].slot
-            return skill(*args, **(slot.fill(args, kwargs, self.logger) if slot else kwargs))
+            given = dict(kwargs)
+            slot = self.leaves[leaf].slot
+            if slot is not None and not rest:
+                slot.fill(args, given, self.logger)
+            return skill(*args, **given)
         if args or kwargs:
             path = ".".join((leaf, *rest))
             raise TypeError(f"{path!r} is a value, not callable: call it without arguments")
