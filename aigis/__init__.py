@@ -7,6 +7,7 @@ started in a home.
 # No `from __future__` here: it would bind a public name, and public names of this module belong to skills.
 
 import sys as _sys
+import typing as _typing
 
 from aigis import _proxy as _proxy
 from aigis import calls as calls
@@ -32,7 +33,7 @@ from aigis._base.errors import WorkerLost as WorkerLost
 _sys.meta_path.append(_proxy.SkillFinder())
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> _typing.Any:
     return _proxy.attribute(name)
 
 

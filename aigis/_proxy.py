@@ -96,7 +96,7 @@ class Path:
     def __init__(self, path: str) -> None:
         object.__setattr__(self, "_Path__path", path)
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # dunder names are Python asking about the object; they never travel
             raise AttributeError(f"{self!r} has no attribute {name!r}; names with '_' in front are private")
         return _SLOT.get().attribute(f"{self.__path}.{name}")

@@ -63,7 +63,8 @@ class Roster:
         self._stopping = False
         self._plan = Plan()
         self._plan_stamp: tuple[int, int] | None = None
-        self._reports: dict[str, LoadReport] = {}
+        self._overdue: dict[str, LoadReport] = {}
+        """Of imports that never came to an end."""
         self._serving: dict[str, list[str]] = {}
         self._settled = False
         self._untold = True
@@ -90,6 +91,8 @@ class Roster:
 
     def close(self) -> None:
         """Unload everything, last loaded first, and give the leases up; called when the last call has ended."""
+        if self._overdue:
+            return  # an import hangs and would keep us waiting as well
         self._doors.local.unload_all()
         for plugin in self._plan.plugins:
             if plugin.single:
@@ -151,9 +154,8 @@ class Roster:
                 return
             if not plugin.enabled or plugin.name in self._serving:
                 continue
-            known = self._reports.get(plugin.name)
-            if known is not None and known.version == plugin.version and known.status != "ready":
-                continue  # it failed at this version: only a new one is worth another try
+            if any(report.plugin == plugin.name and report.status != "ready" for report in self._reports()):
+                continue  # it failed as it is: only a new version is worth another try
             if plugin.single and not self._doors.leases.take(plugin.name):
                 continue
             self._load(plugin)
@@ -162,7 +164,7 @@ class Roster:
             self._untold = True
 
     def _load(self, plugin: PlannedPlugin) -> None:
-        overdue = threading.Timer(self._import_timeout, self._overdue, (plugin,))
+        overdue = threading.Timer(self._import_timeout, self._give_up, (plugin,))
         overdue.daemon = True
         overdue.name = f"aigis-import-limit-{plugin.name}"
         overdue.start()
@@ -170,21 +172,30 @@ class Roster:
             report = self._doors.local.load(plugin.name)
         finally:
             overdue.cancel()
-        self._reports[plugin.name] = report
         self._untold = True
         if report.status == "ready":
             self._serve(plugin, [skill.path for skill in report.skills])
+            self._withdraw_clashing()
         elif report.status == "tainted":
             self._tell()
             self._doors.end_worker(report.reason)
         self._tell()
 
-    def _overdue(self, plugin: PlannedPlugin) -> None:
+    def _withdraw_clashing(self) -> None:
+        """Close the queues of plugins that turned out to hold a name of one before them in load order."""
+        failed = {report.plugin for report in self._reports() if report.status != "ready"}
+        for name in failed & set(self._serving):
+            self._close_queue(name)
+
+    def _reports(self) -> list[LoadReport]:
+        return [*(r for r in self._doors.local.reports() if r.plugin not in self._overdue), *self._overdue.values()]
+
+    def _give_up(self, plugin: PlannedPlugin) -> None:
         reason = (
             f"plugin {plugin.name!r}: its import did not end within {self._import_timeout:.0f} s; move slow work out "
             "of AIGIS.core's top level into its skills"
         )
-        self._reports[plugin.name] = LoadReport(
+        self._overdue[plugin.name] = LoadReport(
             plugin=plugin.name, version=plugin.version, status="tainted", reason=reason, phase="import"
         )
         self._untold = True
@@ -212,22 +223,25 @@ class Roster:
 
     def _withdraw(self, name: str) -> None:
         """Close a plugin's queue, let its calls end, unload it."""
-        names = self._serving.pop(name, None)
-        if names is not None:
-            done = threading.Event()
-
-            def close_queue() -> None:
-                self._consumer.cancel_task_queue(call_queue(name))
-                done.set()
-
-            self._on_consumer(close_queue, done)
-            self._drain(name)
-            for task in names:
-                self._consumer.strategies.pop(task, None)
-                self._doors.app.tasks.pop(task, None)
+        self._close_queue(name)
         self._doors.local.unload(name)
-        self._reports.pop(name, None)
         self._untold = True
+
+    def _close_queue(self, name: str) -> None:
+        names = self._serving.pop(name, None)
+        if names is None:
+            return
+        done = threading.Event()
+
+        def close_queue() -> None:
+            self._consumer.cancel_task_queue(call_queue(name))
+            done.set()
+
+        self._on_consumer(close_queue, done)
+        self._drain(name)
+        for task in names:
+            self._consumer.strategies.pop(task, None)
+            self._doors.app.tasks.pop(task, None)
 
     def _on_consumer(self, act: Callable[[], None], done: threading.Event) -> None:
         self._consumer.call_soon(act)
@@ -256,7 +270,7 @@ class Roster:
                     worker=self._worker,
                     pid=os.getpid(),
                     generation=self._plan.generation,
-                    reports=tuple(self._reports.values()),
+                    reports=tuple(self._reports()),
                     serving=tuple(self._serving),
                     settled=self._settled,
                 )

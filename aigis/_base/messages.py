@@ -8,8 +8,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, TypeVar
 
-from typing_extensions import Self
-
 PROTOCOL = 1
 """Number of the wire protocol: in every key and message. Another number is refused, never guessed at."""
 
@@ -29,13 +27,13 @@ class Message:
         return json.dumps(self.to_dict(), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls: type[M], values: Mapping[str, Any]) -> M:
         """Build the message from `to_dict`'s form; unknown fields are dropped."""
         known = _field_names(cls)  # type: ignore[arg-type]  # a class is hashable
         return cls(**{name: value for name, value in values.items() if name in known})
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls: type[M], text: str | bytes) -> M:
         """Build the message from `to_json`'s form."""
         return cls.from_dict(json.loads(text))
 

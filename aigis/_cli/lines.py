@@ -99,10 +99,9 @@ class LineWriter:
         self._day = day
         self._width = max(self._width, min(len(record.plugin), WIDEST_NAME))
         head = self._head(moment, record)
-        message = [part for text in clean(record.message).split("\n") for part in self._wrapped(text)]
-        body = [self._tint(text, record.level) for text in message]
-        body = self._with_fields(body, len(message[-1]), record)
-        body += [part for text in _stack(record.fields) for part in self._wrapped(text)]
+        first, *more = clean(record.message).split("\n")
+        body = self._with_fields(self._wrapped(first), record)
+        body += [part for text in (*more, *_stack(record.fields)) for part in self._wrapped(text)]
         indent = " " * self.indent
         return [*heading, f"{head} {body[0]}".rstrip(), *(f"{indent}{text}".rstrip() for text in body[1:])]
 
@@ -110,7 +109,7 @@ class LineWriter:
         room = self._room
         if room is None or len(text) <= room:
             return [text]
-        return textwrap.wrap(text, room, replace_whitespace=False, drop_whitespace=False, expand_tabs=False)
+        return textwrap.wrap(text, room, replace_whitespace=False, expand_tabs=False) or [""]
 
     @property
     def _room(self) -> int | None:
@@ -118,12 +117,13 @@ class LineWriter:
         room = None if self._columns is None else self._columns - self.indent
         return room if room is not None and room >= NARROWEST else None
 
-    def _with_fields(self, body: list[str], end: int, record: Record) -> list[str]:
-        """Return the message with its fields behind it, or below it where there is no room."""
+    def _with_fields(self, message: list[str], record: Record) -> list[str]:
+        """Return the message's first line with the fields behind it, or below it where there is no room."""
+        body = [self._tint(text, record.level) for text in message]
         fields = shown_fields(record)
         if not fields:
             return body
-        if self._room is None or end + 2 + len(fields) <= self._room:
+        if self._room is None or len(message[-1]) + 2 + len(fields) <= self._room:
             return [*body[:-1], f"{body[-1]}  {self._paint(fields, DIM)}"]
         return [*body, *(self._paint(text, DIM) for text in self._wrapped(fields))]
 

@@ -11,7 +11,7 @@ from aigis._host.lock import holder
 from aigis._host.processes import is_alive
 from aigis._host.redis_server import OWN_NAME as REDIS
 from aigis._plugin.discover import Declared, discover
-from aigis._plugin.manifest import read_type
+from aigis._plugin.manifest import PluginType, read_type
 from aigis._version import __version__
 
 OWN = "aigis."
@@ -29,7 +29,9 @@ def local_status(settings: Settings, redis: str = "") -> HostStatus:
         redis=redis or ("running" if REDIS in alive else "not running"),
         version=running.version if running else __version__,
         workers=tuple(_worker(settings.host, record) for name, record in alive.items() if _is_worker(name)),
-        plugins=tuple(_plugin(declared, settings.host, alive) for declared in discover(settings)),
+        plugins=tuple(
+            _plugin(declared, settings.host, alive, up=running is not None) for declared in discover(settings)
+        ),
     )
 
 
@@ -41,21 +43,27 @@ def _worker(host: str, record: ChildRecord) -> WorkerStatus:
     return WorkerStatus(name=record.name.removeprefix(OWN), host=host, state="running", pid=record.pid)
 
 
-def _plugin(declared: Declared, host: str, alive: Mapping[str, ChildRecord]) -> PluginStatus:
+def _plugin(declared: Declared, host: str, alive: Mapping[str, ChildRecord], *, up: bool) -> PluginStatus:
     kind = read_type(declared.source, declared.overrides) if not isinstance(declared.source, str) else None
     record = alive.get(declared.name)
+    state, reason = _state(declared, kind, record, up=up)
     return PluginStatus(
         name=declared.name,
         type=kind.value if kind else "",
-        state=_state(declared, record),
+        state=state,
         host=host if record else None,
         pid=record.pid if record else None,
-        reason=declared.problem or "",
+        reason=reason,
         notices=declared.notices,
     )
 
 
-def _state(declared: Declared, record: ChildRecord | None) -> str:
+def _state(declared: Declared, kind: PluginType | None, record: ChildRecord | None, *, up: bool) -> tuple[str, str]:
     if record is not None:
-        return "running"
-    return "failed" if declared.problem else "stopped"
+        return "running", ""
+    if declared.problem:
+        return "failed", declared.problem
+    if up and kind is PluginType.CORE:
+        # Whether a worker serves it is told by Redis alone.
+        return "waiting", "for Redis"
+    return "stopped", ""

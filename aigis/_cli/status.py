@@ -63,9 +63,18 @@ def _told_by_disk(settings: Settings, others: list[HostStatus], *, redis: str, n
     from aigis._cli.local import local_status
 
     here = local_status(settings, redis)
-    if here.pid is None and not notice:
-        notice = "AIGIS is not running here; `invoke up` starts it."
-    return Document.of([here, *others], settings.host, notice)
+    return Document.of([here, *others], settings.host, notice or _absence(here))
+
+
+def _absence(here: HostStatus) -> str:
+    """Return what people should know when no supervisor runs here."""
+    if here.pid is not None:
+        return ""
+    if here.workers or any(plugin.state == "running" for plugin in here.plugins):
+        return (
+            "The supervisor is gone, but what it started still runs: `invoke up` or `invoke down` puts that in order."
+        )
+    return "AIGIS is not running here; `invoke up` starts it."
 
 
 def _published(settings: Settings) -> list[HostStatus]:

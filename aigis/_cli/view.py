@@ -61,7 +61,7 @@ def _watch_terminal(upkeep: Upkeep) -> None:
     from aigis._wire.stream import Filter
 
     tail = Tail(lambda: session.bus(upkeep.settings), Filter())
-    with Live(console=terminal.console(), refresh_per_second=4) as live:
+    with Live(console=terminal.console(), refresh_per_second=4, transient=True) as live:
         printer = _Above(live)
         printer.add(_begin(tail, upkeep))
         looked = 0.0

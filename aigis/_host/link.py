@@ -24,6 +24,8 @@ WAITING_TIMEOUT = 15.0
 """Seconds a reply may take on the connection that waits for commands: longer than one wait."""
 PAUSES = (0.1, 2.0)
 FAULT_PAUSE = 1.0
+LAST_WORDS = 5.0
+"""Seconds the last publication may take."""
 
 _LOGGER = logging.getLogger("aigis.supervisor")
 
@@ -63,7 +65,8 @@ class BusLink:
         """Publish for the last time, send the records that are left, and close."""
         await _end(self._tasks)
         with contextlib.suppress(BusUnavailable, TimeoutError):
-            await asyncio.wait_for(self.publisher.flush(), 5.0)
+            async with asyncio.timeout(LAST_WORDS):
+                await self.publisher.flush()
         await self.shipper.close()
         for client in self._clients:
             await client.aclose()
@@ -92,6 +95,9 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    left = set(tasks)
+    while left:
+        # More than once: a library below may mistake a cancellation for its own timeout.
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
@@ -117,8 +118,9 @@ class Publisher:
             self.post(BusLost(str(error)))
 
     async def _something_new(self) -> None:
-        try:
-            await asyncio.wait_for(self._dirty.wait(), REFRESH)
+        # Not wait_for, which on Python 3.11 loses a cancellation that comes together with the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH):
+                await self._dirty.wait()
+        if self._dirty.is_set():
             await asyncio.sleep(DEBOUNCE)
-        except TimeoutError:
-            return

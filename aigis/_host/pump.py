@@ -202,7 +202,8 @@ class Pump:
         source.last_byte = max(source.last_byte, self._loop.time())
         while not source.ended.is_set():
             try:
-                await asyncio.wait_for(source.ended.wait(), STRAGGLER_LIMIT / 5)
+                async with asyncio.timeout(STRAGGLER_LIMIT / 5):
+                    await source.ended.wait()
             except TimeoutError:
                 quiet = self._loop.time() - source.last_byte
                 if quiet > STRAGGLER_LIMIT and not self._congested():

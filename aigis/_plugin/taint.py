@@ -16,7 +16,7 @@ import threading
 import time
 from typing import Any, Callable, Iterable, Iterator, Optional
 
-OWN_THREADS = "aigis."
+OWN_THREADS = "aigis-"
 """AIGIS's own threads are named like this; a first remote call may start them while a plugin is being imported."""
 
 

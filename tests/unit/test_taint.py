@@ -103,7 +103,7 @@ def test_threads_and_children_of_other_threads_are_not_blamed(held: threading.Ev
 
 
 def test_aigis_own_threads_are_not_blamed(held: threading.Event) -> None:
-    assert watch(lambda: threading.Thread(target=held.wait, name="aigis.replies").start()) == ()
+    assert watch(lambda: threading.Thread(target=held.wait, name="aigis-replies").start()) == ()
 
 
 def test_a_child_process_is_named() -> None:
