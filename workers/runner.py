@@ -123,7 +123,7 @@ class Runner:
             payload = serializer.dumps(value)
         except NotPicklable as error:
             return self._error(header.id, header.reply_to, _about_result(header, error))
-        except Refused as error:
+        except (Refused, TypeError) as error:
             return self._refused_or_raised(header, error)
         except BaseException as error:  # the boundary to foreign code: SystemExit of a skill must not end the worker
             return self._raised(header, error)
@@ -133,8 +133,8 @@ class Runner:
         reply = ReplyHeader(id=header.id, kind="value", worker=self.worker, host=self.host)
         return Answer(header.reply_to, header.id, seal_reply(self.replies, reply, payload))
 
-    def _refused_or_raised(self, header: CallHeader, error: Refused) -> Answer:
-        """Tell a refusal of this very call from one the skill met in a call of its own."""
+    def _refused_or_raised(self, header: CallHeader, error: Refused | TypeError) -> Answer:
+        """Tell a refusal of this very call, arguments that do not fit among them, from what the skill itself met."""
         if without_own_frames(error.__traceback__) is None:
             return self._error(header.id, header.reply_to, error)
         return self._raised(header, error)
@@ -149,7 +149,7 @@ class Runner:
         reply = ReplyHeader(id=header.id, kind="exception", worker=self.worker, host=self.host)
         return Answer(header.reply_to, header.id, seal_reply(self.replies, reply, payload))
 
-    def _error(self, call_id: str, reply_to: str, error: AigisError) -> Answer:
+    def _error(self, call_id: str, reply_to: str, error: AigisError | TypeError) -> Answer:
         facts = {name: value for name, value in vars(error).items() if isinstance(value, (str, int, float))}
         header = ReplyHeader(
             id=call_id,

@@ -44,7 +44,7 @@ def obey(command: Command) -> int:
     from aigis._wire.directory import read_statuses
     from aigis._wire.signing import read_key
 
-    settings = session.settings_here()
+    settings, _ = session.settings_or_problem()
     session.require_running(settings)
     client = session.bus(settings)
     host = session.host_name(settings, read_statuses(client))

@@ -22,6 +22,7 @@ def local_status(settings: Settings, redis: str = "") -> HostStatus:
     """Return this host as its disk and process table show it; `redis` is what is known of Redis."""
     running = holder(settings.home)
     alive = {r.name: r for r in Ledger(settings.home).read() if r.identity is not None and is_alive(r.identity)}
+    rows = [_plugin(declared, settings.host, alive, up=running is not None) for declared in discover(settings)]
     return HostStatus(
         name=settings.host,
         state="up" if running else "down",
@@ -29,10 +30,13 @@ def local_status(settings: Settings, redis: str = "") -> HostStatus:
         redis=redis or ("running" if REDIS in alive else "not running"),
         version=running.version if running else __version__,
         workers=tuple(_worker(settings.host, record) for name, record in alive.items() if _is_worker(name)),
-        plugins=tuple(
-            _plugin(declared, settings.host, alive, up=running is not None) for declared in discover(settings)
-        ),
+        plugins=tuple(sorted(rows, key=_place)),
     )
+
+
+def _place(row: PluginStatus) -> int:
+    """Return where plugins of this type come in load order."""
+    return next((place for place, kind in enumerate(("core", "internal", "external")) if row.type.startswith(kind)), 3)
 
 
 def _is_worker(name: str) -> bool:

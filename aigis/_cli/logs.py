@@ -22,7 +22,7 @@ def run(
 ) -> int:
     """Print the newest records, then go on with new ones when asked to."""
     wanted_level, count = parse_level(level), parse_count(number, DEFAULT_COUNT)
-    settings = session.settings_here()
+    settings, _ = session.settings_or_problem()
     from aigis._cli.tail import Tail
     from aigis._wire.stream import Filter
 

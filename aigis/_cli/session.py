@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aigis._base.errors import NotRunning
+from aigis._base.errors import NotRunning, SettingsError
+from aigis._base.home import find_home
 from aigis._base.messages import HostStatus
 from aigis._base.settings import Settings, read_settings
 from aigis._cli.exits import UsageError
 
 
 def settings_here() -> Settings:
-    """Return the settings of the home this process stands in."""
+    """Return the settings of the home this process stands in; raises HomeNotFound and SettingsError."""
     return read_settings(os.environ, Path.cwd())
+
+
+def settings_or_problem() -> tuple[Settings, str]:
+    """Return the settings, and '' or what is wrong with them: a typing error must not hide what runs."""
+    try:
+        return settings_here(), ""
+    except SettingsError as error:
+        host = os.environ.get("AIGIS_HOST") or socket.gethostname().split(".", maxsplit=1)[0] or "localhost"
+        return Settings(home=find_home(os.environ, Path.cwd()), host=host), str(error)
 
 
 def bus(settings: Settings, *, timeout: float | None = 5.0) -> Any:

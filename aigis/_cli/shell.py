@@ -7,9 +7,12 @@ import code
 import sys
 import traceback
 from collections.abc import Sequence
+from rlcompleter import Completer
 from types import TracebackType
 from typing import Any
 
+import aigis
+from aigis import _proxy
 from aigis._base.errors import AigisError
 from aigis._cli import session
 from aigis._cli.exits import DONE, FAILED
@@ -19,9 +22,7 @@ EXAMPLES = 3
 
 def run() -> int:
     """Open a prompt in a terminal; run what stdin holds otherwise."""
-    settings = session.settings_here()
-    import aigis
-
+    settings, _ = session.settings_or_problem()
     names: dict[str, Any] = {"__name__": "__console__", "__doc__": None, "aigis": aigis}
     if not sys.stdin.isatty():
         return run_source(sys.stdin.read(), names)
@@ -68,7 +69,7 @@ def _paths() -> list[str] | str:
     from aigis._wire.catalog import read_catalog
 
     try:
-        settings = session.settings_here()
+        settings, _ = session.settings_or_problem()
         session.require_running(settings)
         entries = read_catalog(session.bus(settings)).entries.values()
     except AigisError as error:
@@ -79,8 +80,20 @@ def _paths() -> list[str] | str:
 def _complete(names: dict[str, Any]) -> None:
     try:
         import readline
-        import rlcompleter
     except ImportError:
         return
-    readline.set_completer(rlcompleter.Completer(names).complete)
+    readline.set_completer(SkillCompleter(names).complete)
     readline.parse_and_bind("tab: complete")
+
+
+class SkillCompleter(Completer):
+    """Completes names as Python's own prompt does, and below `aigis` the names of skills without touching them."""
+
+    def attr_matches(self, text: str) -> list[str]:
+        """Return what `text`, a dotted name, may become."""
+        expression, _, begin = text.rpartition(".")
+        if expression.partition(".")[0] != "aigis":
+            return super().attr_matches(text)
+        below = expression.partition(".")[2]
+        found = _proxy.names(below) if below else dir(aigis)
+        return [f"{expression}.{name}" for name in found if name.startswith(begin)]

@@ -18,7 +18,7 @@ def run(*, as_json: bool) -> int:
     """Print every skill."""
     from aigis._wire.catalog import read_catalog
 
-    settings = session.settings_here()
+    settings, _ = session.settings_or_problem()
     session.require_running(settings)
     entries = sorted(read_catalog(session.bus(settings)).entries.values(), key=lambda entry: entry.order)
     if as_json:

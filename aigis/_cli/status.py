@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -17,8 +18,10 @@ from aigis._cli.exits import DONE, UsageError
 def run(words: Sequence[str], *, as_json: bool) -> int:
     """Print the whole document, or one plugin or worker of it."""
     name = session.optional_word(words, "status", "NAME")
-    settings = session.settings_here()
+    settings, problem = session.settings_or_problem()
     document = read_document(settings)
+    if problem:
+        document = dataclasses.replace(document, notice="\n".join(filter(None, (problem, document.notice))))
     if name is not None:
         document = select(document, name)
     if as_json:

@@ -40,7 +40,8 @@ def up(_context: Any, detach: bool = False, workers: str | None = None) -> Code:
     With --detach it returns when every plugin is running, failed, stopped, disabled, waiting or in
     backoff.
 
-    Exit: 0; 3 if some plugin failed (the others run, the reason is printed); 2 if AIGIS cannot start.
+    Exit: 0; 3 if some plugin failed (the others run, the reason is printed); 2 if AIGIS cannot
+    start.
     """
     from aigis._cli.up import run
 
@@ -68,7 +69,8 @@ def status(_context: Any, *words: str, json: bool = False) -> Code:
 
     usage: status [NAME] [--json]
 
-    NAME shows one plugin or worker in detail, notices included. Works also when nothing runs or Redis is away.
+    NAME shows one plugin or worker in detail, notices included. Works also when nothing runs or
+    Redis is away.
 
     Exit: 0; 2 for an unknown NAME.
     """
@@ -218,7 +220,8 @@ def check(_context: Any, *words: str, load: bool = False) -> Code:
 
     usage: check FOLDER [--load]
 
-    Each with file, line and remedy. Only reads, unless --load is given. Notices are shown, but only problems count.
+    Each with file, line and remedy. Only reads, unless --load is given. Notices are shown, but only
+    problems count.
 
     Exit: 0; 1 if there is any problem; 2 if FOLDER is no folder.
     """

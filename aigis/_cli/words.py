@@ -174,14 +174,18 @@ class Verb(Task[Callable[..., Any]]):
 
     def __call__(self, context: Any, *args: Any, **kwargs: Any) -> Any:
         """Run the body; leave with pyinvoke's Exit when it ends with anything but 0."""
+        # pyinvoke keeps bytecode from being cached, so that each command would compile what it imports from here on.
+        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
         try:
             code: Any = super().__call__(context, *args, *self.words(), **self.options(kwargs))
         except BrokenPipeError:
             # Whoever read our output (`logs | head`) has seen enough.
             nobody_reads()
             raise Exit(code=DONE) from None
-        except (AigisError, KeyboardInterrupt) as error:
-            raise Exit(sentence(error) if isinstance(error, AigisError) else None, exit_code(error)) from None
+        except KeyboardInterrupt as error:
+            raise Exit(code=exit_code(error)) from None
+        except (AigisError, OSError) as error:
+            raise Exit(sentence(error), exit_code(error)) from None
         if code:
             raise Exit(code=code)
         return code

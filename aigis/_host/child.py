@@ -80,7 +80,7 @@ class Child:
         self._spec = spec
         self._mark = record.mark
         self._process = process
-        self._asked_until = 0.0
+        self._asked_until: float | None = None
         self._stopping: asyncio.Task[None] | None = None
         _watch(process.pid, self.ended)
 
@@ -92,13 +92,13 @@ class Child:
     def stop(self) -> None:
         """Ask the child's process group to end, and see to it that the leader has ended after the grace."""
         if self._stopping is None:
-            self._asked_until = time.monotonic() + self._spec.grace
+            until = self._asked_until = time.monotonic() + self._spec.grace
             self._signal_group(self._spec.stop_signal)
-            self._stopping = asyncio.get_running_loop().create_task(self._insist(), name=f"stop {self.name}")
+            self._stopping = asyncio.get_running_loop().create_task(self._insist(until), name=f"stop {self.name}")
 
     def kill(self) -> None:
         """End the grace at once."""
-        self._asked_until = 0.0
+        self._asked_until = time.monotonic()
         self._signal_group(signal.SIGKILL)
 
     def send(self, number: int) -> None:
@@ -110,22 +110,25 @@ class Child:
     async def gone(self) -> list[Process]:
         """Wait for the leader's end, then stop what is left of its tree; return what survived even SIGKILL."""
         await asyncio.shield(self.ended)
-        rest = await self._rest_ends(self._asked_until or time.monotonic() + self._spec.grace)
+        if self._asked_until is None:
+            self._asked_until = time.monotonic() + self._spec.grace
+        rest = await self._rest_ends()
         if rest:
             rest = await asyncio.to_thread(kill_all, self._members, limit=KILL_LIMIT)
         if self.ended.result() is not None:
             await asyncio.to_thread(self._process.wait)
         return rest
 
-    async def _insist(self) -> None:
-        await asyncio.wait([self.ended], timeout=max(0.0, self._asked_until - time.monotonic()))
+    async def _insist(self, until: float) -> None:
+        await asyncio.wait([self.ended], timeout=max(0.0, until - time.monotonic()))
         if self.alive:
             await asyncio.to_thread(kill_all, self._members, limit=KILL_LIMIT)
         await asyncio.wait([self.ended], timeout=KILL_LIMIT)
         if self.alive:
             self.ended.set_result(None)
 
-    async def _rest_ends(self, until: float) -> list[Process]:
+    async def _rest_ends(self) -> list[Process]:
+        """Ask what the leader left behind to end, and wait; `kill` shortens the wait."""
         asked: set[int] = set()
         pause = REST_INTERVAL[0]
         while rest := await asyncio.to_thread(self._members):
@@ -134,7 +137,7 @@ class Child:
                     send_signal(process, self._spec.stop_signal)
                     send_signal(process, signal.SIGCONT)
                     asked.add(process.pid)
-            if time.monotonic() >= until:
+            if self._asked_until is None or time.monotonic() >= self._asked_until:
                 break
             await asyncio.sleep(pause)
             pause = min(REST_INTERVAL[1], pause * 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Kept:
     """Moment of the last start, by the monotonic clock."""
     history: list[End] = field(default_factory=list)
     attempt: int = 0
+    """Number of the last start, among those of all children: a delay that belongs to an older one is void."""
     forgiven: bool = False
     """True when the next end was announced and is no fault: it is followed by a start at once."""
 
@@ -66,6 +68,7 @@ class Children:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._lives: set[asyncio.Task[None]] = set()
+        self._attempts = itertools.count(1)
 
     def observed(self) -> dict[str, Seen]:
         """Return what `reconcile` compares."""
@@ -98,7 +101,7 @@ class Children:
             elif kept.state == "starting" and kept.child.alive:
                 kept.state = "running"
 
-    def forgive(self, name: str, pid: int) -> None:
+    def forgive(self, name: str, pid: int | None) -> None:
         """Let the end that this run announced count as no fault."""
         kept = self.kept.get(name)
         if kept is not None and kept.pid == pid:
@@ -125,7 +128,7 @@ class Children:
         return {kept.pid for kept in self.kept.values() if kept.pid is not None}
 
     def _start(self, kept: Kept) -> None:
-        kept.attempt += 1
+        kept.attempt = next(self._attempts)
         kept.started = self._clock()
         kept.state, kept.forgiven = "starting", False
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 
 from aigis._base.messages import CatalogEntry, LoadReport, PlannedPlugin, WorkerNews
+from aigis._host.suspects import Suspects
 
 
 class CoreLife:
@@ -16,6 +16,7 @@ class CoreLife:
         self._served: dict[str, LoadReport] = {}
         self.tainting: dict[tuple[str, str], str] = {}
         """(plugin, planned version) → reason; these are left out of the plan."""
+        self.suspects = Suspects()
 
     def hear(self, news: WorkerNews, *, alive: bool = True) -> bool:
         """Take in what a worker tells; True when it will end itself because a load tainted it.
@@ -29,12 +30,9 @@ class CoreLife:
         return bool(tainted)
 
     def _take_in(self, news: WorkerNews) -> None:
-        worker = worker_key(news.worker)
-        before = self._news.get(worker)
-        self._news[worker] = news
-        if before is not None and before.pid == news.pid and not news.reports:
-            # News without reports only tell what is served now.
-            self._news[worker] = dataclasses.replace(news, reports=before.reports)
+        self._news[worker_key(news.worker)] = news
+        if news.settled:
+            self.suspects.settled()
         self._served.update({report.plugin: report for report in news.reports if report.status == "ready"})
 
     def lose(self, worker: str) -> None:
@@ -90,7 +88,7 @@ class CoreLife:
             version=planned.version,
             reason=off or reason,
             branches=planned.branches,
-            skills=known.skills if known else (),
+            skills=known.skills if known and state != "failed" else (),
             single=planned.single,
             timeout=planned.timeout,
         )

@@ -49,7 +49,7 @@ def worker_spec(number: int, settings: Settings, environment: Environment, envir
     env = {**_internal_env(settings, environ), "AIGIS_WORKER": f"worker-{number}"}
     return LaunchSpec(
         name=worker_name(number),
-        argv=(str(environment.python), "-m", "workers"),
+        argv=(str(environment.python), "-P", "-m", "workers"),
         env=_with_programs(env, environment),
         cwd=settings.home.state,
         grace=WORKER_GRACE,

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from aigis._base.errors import AigisError
 from aigis._base.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
@@ -52,7 +53,7 @@ class SupervisorLock:
         self._home = home
         self._descriptor = -1
 
-    def __enter__(self) -> SupervisorLock:
+    def __enter__(self) -> Self:
         self._home.hidden.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         descriptor = os.open(self._home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
         try:

@@ -155,7 +155,7 @@ class Pump:
         """Read one source after another, leaving the loop at least as much time as reading takes."""
         while True:
             source = await self._ready.get()
-            while self._congested():
+            while self._congested():  # noqa: ASYNC110 - it ends by many small steps of another's
                 await asyncio.sleep(0.01)
             began = self._loop.time()
             if not source.ended.is_set():

@@ -85,8 +85,8 @@ def refusal(written_by: str, server: Server) -> str | None:
     if readable:
         return None
     return (
-        f"the data in this home was written by {written_by.strip()}, but {server.program} is {server}, which cannot read "
-        f"it: put {product} {version[0]}.{version[1]} or newer on PATH"
+        f"the data in this home was written by {written_by.strip()}, but {server.program} is {server}, which cannot "
+        f"read it: put {product} {version[0]}.{version[1]} or newer on PATH"
     )
 
 

@@ -89,8 +89,8 @@ def check_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or not (parts.hostname or parts.path):
         raise SettingsError(
-            f"the Redis URL {url!r} cannot be read: write redis://[:password@]host:port/0, rediss://… or unix://path in "
-            "AIGIS_REDIS or `[aigis] redis`"
+            f"the Redis URL {url!r} cannot be read: write redis://[:password@]host:port/0, rediss://… or unix://path "
+            "in AIGIS_REDIS or `[aigis] redis`"
         )
     return url
 

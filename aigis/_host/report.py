@@ -123,7 +123,7 @@ class Reporter:
         if found == "starting":
             reason = next((f"{k.name}: {k.reason}" for k in self.workers() if k.state == "backoff"), "")
             # Nobody will load it before the worker's next start: `up` need not wait for that.
-            return ("backoff" if reason else found), reason
+            return ("backoff" if reason and not self._state.core.suspects.open else found), reason
         return found, reason
 
     def _taint(self, name: str) -> str:

@@ -60,7 +60,7 @@ class End:
     def __str__(self) -> str:
         if self.error:
             return f"could not be started: {self.error}"
-        return f"{'never came up: ' if self.never_up else ''}{_how(self.code)} after {seconds(self.up_for)}"
+        return f"{'never came up: ' if self.never_up else ''}{how(self.code)} after {seconds(self.up_for)}"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ def seconds(duration: float) -> str:
     return f"{duration:.1f} s" if duration < 10 else f"{duration:.0f} s"
 
 
-def _how(code: int | None) -> str:
+def how(code: int | None) -> str:
+    """Say in words how a process ended, by its exit code or minus the number of the signal."""
     if code is None:
         return "ended in an unknown way"
     if code >= 0:

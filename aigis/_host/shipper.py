@@ -40,7 +40,7 @@ class Shipper:
     async def close(self, limit: float = 5.0) -> None:
         """Send what is left, for at most `limit` seconds, and end."""
         deadline = time.monotonic() + limit
-        while len(self._buffer) and not self._away and time.monotonic() < deadline:
+        while len(self._buffer) and not self._away and time.monotonic() < deadline:  # noqa: ASYNC110 - a last wait, bounded
             await asyncio.sleep(0.01)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)

@@ -23,7 +23,9 @@ from aigis._host.plugins import Plugin
 from aigis._host.preparation import Preparer
 from aigis._host.reconcile import reconcile
 from aigis._host.report import WORKER_PREFIX, Reporter
+from aigis._host.restart import how
 from aigis._host.state import HostState, Stage
+from aigis._host.suspects import CONVICTED_AFTER
 from aigis._plugin.environment import own_environment
 
 RELOAD_SIGNAL = signal.SIGUSR1
@@ -143,8 +145,21 @@ class Supervisor:
 
     def _hear_child(self, event: events.ChildEnded | events.ChildUp | events.RetryDue) -> None:
         if isinstance(event, events.ChildEnded):
-            self.state.core.lose(event.name)
+            self._lose_worker(event)
         self._children.hear(event)
+
+    def _lose_worker(self, event: events.ChildEnded) -> None:
+        kept = self._children.kept.get(event.name)
+        if not event.name.startswith(WORKER_PREFIX) or kept is None:
+            return
+        if kept.state != "stopping" and not kept.forgiven:
+            culprit = self.state.core.suspects.died(self.state.plan, self.state.core.news_of(event.name))
+            if culprit is not None:
+                reason = f"loading it ends the worker: {CONVICTED_AFTER} times in a row one {how(event.code)}"
+                self.state.core.tainting[culprit.name, culprit.version] = reason
+                self._children.forgive(event.name, kept.pid)
+                _LOGGER.error("plugin %r is left out: %s", culprit.name, reason, extra={"child": culprit.name})
+        self.state.core.lose(event.name)
 
     def _hear_worker(self, news: WorkerNews) -> None:
         name = worker_key(news.worker)

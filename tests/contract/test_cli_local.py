@@ -90,6 +90,16 @@ def test_status_has_its_whole_shape_although_nothing_runs(capsys: pytest.Capture
     assert {plugin["state"] for plugin in document["plugins"]} == {"stopped"}
 
 
+def test_a_typing_error_in_the_settings_is_told_but_hides_nothing(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.home.settings_file.write_text("[aigis\n")
+    assert status.run([], as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert "not readable as TOML" in shown
+    assert "dice" in shown
+
+
 @pytest.mark.usefixtures("settings")
 def test_down_says_that_nothing_was_running(capsys: pytest.CaptureFixture[str]) -> None:
     assert down.run() == 0

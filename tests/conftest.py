@@ -1,0 +1,60 @@
+"""What tests of every tier share: a real Redis on a Unix socket, and a home that knows it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aigis._base.errors import SettingsError
+from aigis._base.home import Home
+from aigis._host.redis_binary import find_server
+from tests.stage import RedisServer, make_home, running
+
+# A test must not reach the AIGIS of whoever runs it.
+for name in [name for name in os.environ if name.startswith("AIGIS_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def new_redis() -> Iterator[Callable[[], RedisServer]]:
+    """Return a function that gives a Redis not yet started; without a server program the test fails in CI."""
+    with tempfile.TemporaryDirectory(prefix="aigis-") as folder:
+        try:
+            program = find_server(Home(Path(folder))).program
+        except SettingsError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(str(error))
+        # Not below pytest's own directories: the name of a socket may have a hundred characters.
+        yield lambda: RedisServer(program, Path(tempfile.mkdtemp(prefix="r", dir=folder)))
+
+
+@pytest.fixture(scope="session")
+def shared_redis(new_redis: Callable[[], RedisServer]) -> Iterator[RedisServer]:
+    """Return the server most tests share; a test that stops its Redis takes a `new_redis`."""
+    with running(new_redis()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(shared_redis: RedisServer) -> str:
+    """Return the URL of a Redis that is empty."""
+    with shared_redis.client() as client:
+        client.flushall()
+    return shared_redis.url
+
+
+@pytest.fixture
+def key() -> bytes:
+    """Return a cluster's key."""
+    return bytes(range(32))
+
+
+@pytest.fixture
+def home(tmp_path: Path, redis_url: str, key: bytes) -> Home:
+    """Return a home that is up: it has a key and knows an empty Redis."""
+    return make_home(tmp_path / "home", redis_url, key)
