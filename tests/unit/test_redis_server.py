@@ -66,7 +66,7 @@ def test_quoting_survives_every_path(text: str) -> None:
     """Redis reads double quotes and backslashes as a shell does, where no control character is concerned."""
     if text.isprintable() and not set("`$!") & set(text):
         assert shlex.split(quoted(text)) == [text]
-    assert quoted(text).isprintable()
+    assert min(quoted(text)) >= " "
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://x", "redis://", ""])
