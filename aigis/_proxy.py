@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Callable, NoReturn, Optional, Sequence, cast
 
-from aigis._base.errors import BusUnavailable, HomeNotFound, SkillNotFound
+from aigis._base.errors import BusUnavailable, HomeNotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ class SkillFinder:
         from importlib.machinery import ModuleSpec
 
         try:
-            attribute(skill.partition(".")[0])
-        except SkillNotFound as error:
+            _found(skill)
+        except AttributeError as error:  # SkillNotFound is one
             # Not a ModuleNotFoundError: `from aigis import x` swallows those and says less than this.
             raise ImportError(str(error), name=name) from None
         return ModuleSpec(name, cast("Any", _SkillLoader()), is_package=True)
@@ -217,7 +217,11 @@ def _skill_path(module: ModuleType) -> str:
 
 
 def _resolved(module: ModuleType) -> Any:
-    first, *rest = _skill_path(module).split(".")
+    return _found(_skill_path(module))
+
+
+def _found(path: str) -> Any:
+    first, *rest = path.split(".")
     found: Any = attribute(first)
     for name in rest:
         found = getattr(found, name)

@@ -114,6 +114,7 @@ class Roster:
         while not self._stopping:
             try:
                 self._read_plan()
+                self._tell()  # that loading begins: should it end this process, the supervisor knows by what
                 self._follow_leases()
                 self._load_missing()
                 self._tell()
@@ -177,7 +178,6 @@ class Roster:
             self._serve(plugin, [skill.path for skill in report.skills])
             self._withdraw_clashing()
         elif report.status == "tainted":
-            self._tell()
             self._doors.end_worker(report.reason)
         self._tell()
 

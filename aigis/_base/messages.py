@@ -23,8 +23,8 @@ class Message:
         return dataclasses.asdict(self)
 
     def to_json(self) -> str:
-        """Return the compact JSON form."""
-        return json.dumps(self.to_dict(), separators=(",", ":"), ensure_ascii=False)
+        """Return the compact JSON form, all ASCII: a path or docstring may hold what has no UTF-8 form."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
 
     @classmethod
     def from_dict(cls: type[M], values: Mapping[str, Any]) -> M:
@@ -270,6 +270,11 @@ class PluginStatus(Message):
     reason: str = ""
     notices: tuple[str, ...] = ()
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PluginStatus:
+        """Build the row; JSON has lists where this has tuples."""
+        return super().from_dict({**values, "notices": tuple(values.get("notices", ()))})
+
 
 @dataclass(frozen=True)
 class WorkerStatus(Message):
@@ -286,6 +291,11 @@ class WorkerStatus(Message):
     cpu_percent: Optional[float] = None
     rss_bytes: Optional[int] = None
     reason: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> WorkerStatus:
+        """Build the row; JSON has lists where this has tuples."""
+        return super().from_dict({**values, "plugins": tuple(values.get("plugins", ()))})
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _own_table(table: object, file: Path) -> dict[str, Any]:
             raise SettingsError(f"{file}: [aigis] has no key {key!r}{hint}")
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise SettingsError(f"{file}: [aigis] {key} = {value!r} is not of type {kinds[0].__name__}")
-        if isinstance(value, (int, float)) and value < (0 if key == "workers" else 1):
+        if isinstance(value, (int, float)) and not value >= (0 if key == "workers" else 1):  # nan is no more than 1
             raise SettingsError(f"{file}: [aigis] {key} = {value!r} is too small")
     return dict(table)
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from aigis._base.errors import PluginError
@@ -113,10 +113,10 @@ class Children:
         if kept is not None and kept.child is not None:
             kept.child.send(number)
 
-    def kill_everything(self) -> None:
-        """End all graces."""
+    def kill_all(self, *, spare: Collection[str] = ()) -> None:
+        """End all graces, but for those of `spare`."""
         for kept in self.kept.values():
-            if kept.child is not None:
+            if kept.child is not None and kept.name not in spare:
                 kept.child.kill()
 
     def uptime(self, kept: Kept) -> float | None:

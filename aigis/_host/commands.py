@@ -100,7 +100,7 @@ class Commander:
         self.forget_stops()
         if workers >= 0:
             self._state.asked_workers, self._state.scaled_workers = workers, None
-            self._effects.keep_wish(self._scale_key(), None)
+            self._effects.keep_wish(self._state.scale_key, None)
         self._retry_failed()
         self._effects.prepare()
         return Outcome(True, "the settings are read again; `invoke status` shows what changes")
@@ -175,7 +175,7 @@ class Commander:
         if number < 0:
             return Outcome(False, f"{number} workers are not possible; give 0 or more")
         self._state.scaled_workers = number
-        self._effects.keep_wish(self._scale_key(), {"count": number})
+        self._effects.keep_wish(self._state.scale_key, {"count": number})
         message = f"{number} worker{'' if number == 1 else 's'} wanted on this host"
         return Outcome(True, message, self._effects.workers_settled)
 
@@ -196,6 +196,3 @@ class Commander:
         if self._state.preparations > 0 or (plugin.has_core and not self._effects.workers_settled()):
             return True
         return self._effects.state_of(plugin)[0] in UNDER_WAY
-
-    def _scale_key(self) -> str:
-        return f"workers@{self._state.settings.host}"

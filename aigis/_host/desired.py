@@ -26,7 +26,7 @@ def desired_plan(
     tainting: Mapping[tuple[str, str], str],
     *,
     generation: int,
-    host: str,
+    settings: Settings,
 ) -> Plan:
     """Return the plan: every ready plugin with skills, but for those that tainted a process.
 
@@ -35,7 +35,7 @@ def desired_plan(
     """
     ready = [plugin.prepared for plugin in plugins if plugin.prepared is not None and plugin.phase == "ready"]
     off = {plugin.name for plugin in plugins if not wishes.get(plugin.name, Wish()).on}
-    plan = make_plan(ready, generation=generation, host=host, disabled=off)
+    plan = make_plan(ready, generation=generation, host=settings.host, deadline=settings.deadline, disabled=off)
     versions = {p.name: f"{p.version}.{reloads[p.name]}" if reloads.get(p.name) else p.version for p in plan.plugins}
     planned = (dataclasses.replace(p, version=versions[p.name]) for p in plan.plugins)
     return dataclasses.replace(plan, plugins=tuple(p for p in planned if (p.name, p.version) not in tainting))

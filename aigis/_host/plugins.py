@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aigis._plugin.environment import Environment
 from aigis._plugin.manifest import Manifest, PluginType
@@ -48,6 +50,11 @@ class Wish:
 
     enabled: bool = True
     stopped: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Wish:
+        """Build the wish from its stored form."""
+        return cls(enabled=bool(values.get("enabled", True)), stopped=bool(values.get("stopped", False)))
 
     @property
     def on(self) -> bool:

@@ -74,7 +74,7 @@ class Buffer:
         dropped, self.dropped = self.dropped, 0
         return dropped
 
-    def last_words(self, plugin: str, count: int = 3) -> str:
+    def last_words(self, plugin: str, count: int = 1) -> str:
         """Return the last messages of one plugin that still wait here, for an error message."""
         said = [record.message for record, _ in self._records if record.plugin == plugin]
         return " | ".join(said[-count:])

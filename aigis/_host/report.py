@@ -13,6 +13,7 @@ from aigis._host.core import failed_entry
 from aigis._host.desired import elsewhere
 from aigis._host.plugins import Plugin
 from aigis._host.publisher import Publication
+from aigis._host.reconcile import RUNNING
 from aigis._host.state import HostState, Stage
 from aigis._host.usage import Usage
 from aigis._version import __version__
@@ -178,8 +179,10 @@ class Reporter:
         )
 
     def _worker_state(self, kept: Kept) -> str:
-        # A worker that has told nothing yet serves nothing.
-        return "starting" if kept.state == "running" and self._state.core.news_of(kept.name) is None else kept.state
+        if kept.state not in RUNNING:
+            return kept.state
+        # It tells something as soon as it serves; until then its process is there, but no worker.
+        return "starting" if self._state.core.news_of(kept.name) is None else "running"
 
     def _process(self, kept: Kept | None) -> tuple[int | None, float | None, int, Usage | None]:
         if kept is None:
@@ -200,7 +203,7 @@ def _with_process(
 
 def _shown_reason(kept: Kept) -> str:
     """Return why it last ended, as long as that matters."""
-    return kept.reason if kept.state not in ("starting", "running") or kept.restarts else ""
+    return "" if kept.state in RUNNING else kept.reason
 
 
 def _runs_on(plugin: Plugin, here: str) -> str:

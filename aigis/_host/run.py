@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
@@ -22,7 +21,6 @@ from aigis._host.ledger import Ledger
 from aigis._host.leftovers import stop_leftovers
 from aigis._host.link import BusLink
 from aigis._host.lock import SupervisorLock
-from aigis._host.plugins import Wish
 from aigis._host.preparation import Preparer, announce
 from aigis._host.processes import Process, kill_all, members, snapshot
 from aigis._host.pump import Buffer, Pump
@@ -86,11 +84,12 @@ class _Life:
         self._state = HostState(settings, environ, asked_workers=workers)
         self._state.plugins = {plugin.name: plugin for plugin in announce(settings)}
         self._reporter = Reporter(self._state, self._children)
+        self._preparer = Preparer(environ, self._post)
         self._supervisor = Supervisor(
             self._state,
             self._children,
             self._reporter,
-            Preparer(environ, self._post),
+            self._preparer,
             self._inbox,
             lambda: read_settings(environ, settings.home.root),
         )
@@ -133,8 +132,7 @@ class _Life:
         self._link = BusLink(
             url, self._key, self._state.settings.host, self._buffer, self._reporter.publication, self._post
         )
-        self._take_wishes(await self._link.read_wishes())
-        self._supervisor.begin(self._link)
+        self._supervisor.begin(self._link, await self._link.read_wishes())
         self._link.start()
 
     async def _reach_given(self, url: str) -> str:
@@ -172,27 +170,24 @@ class _Life:
         said = self._buffer.last_words(OWN_NAME)
         return f"the embedded Redis ({program}) does not come up: {why}{'; it said: ' if said else ''}{said}"
 
-    def _take_wishes(self, operator: Mapping[str, Mapping[str, object]]) -> None:
-        scaled = operator.get(f"workers@{self._state.settings.host}", {}).get("count")
-        if self._state.asked_workers is None and isinstance(scaled, int):
-            self._state.scaled_workers = scaled
-        known = {field.name for field in dataclasses.fields(Wish)}
-        for name, wish in operator.items():
-            if "@" not in name:
-                self._state.wishes[name] = Wish(**{key: bool(value) for key, value in wish.items() if key in known})
-
     async def _end(self) -> None:
+        self._preparer.stop()
+        try:
+            await self._close_link()
+        finally:
+            self._supervisor.end_everything()
+            await self._supervisor.ended.wait()
+            await asyncio.to_thread(kill_all, _adopted)
+            await self._pump.close()
+            self._home.bus_file.unlink(missing_ok=True)
+            if self._state.redis is not None:
+                remove_runtime_folder(self._home)
+        _LOGGER.info("stopped", extra={"action": "down"})
+
+    async def _close_link(self) -> None:
         if self._link is not None:
             self._reporter.down = True
             await self._link.close()
-            self._home.bus_file.unlink(missing_ok=True)
-        self._supervisor.end_everything()
-        await self._supervisor.ended.wait()
-        await asyncio.to_thread(kill_all, _adopted)
-        await self._pump.close()
-        if self._state.redis is not None:
-            remove_runtime_folder(self._home)
-        _LOGGER.info("stopped", extra={"action": "down"})
 
     async def _tick(self) -> None:
         meter, reaper = UsageMeter(), StrangerReaper()

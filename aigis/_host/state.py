@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aigis._base.messages import Plan
 from aigis._base.settings import Settings
@@ -71,6 +72,19 @@ class HostState:
         """Whether workers and plugins may start."""
         return self.wishes_known and self.prepared
 
+    @property
+    def scale_key(self) -> str:
+        """Name of the operator's wish for the count of workers."""
+        return f"workers@{self.settings.host}"
+
+    def take_operator(self, layer: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take in what the operator wished for in earlier times."""
+        count = layer.get(self.scale_key, {}).get("count")
+        if self.asked_workers is None and isinstance(count, int):
+            self.scaled_workers = count
+        self.wishes = {name: Wish.of(values) for name, values in layer.items() if "@" not in name}
+        self.wishes_known = True
+
     def wish(self, name: str) -> Wish:
         """Return what the operator wants of a plugin."""
         return self.wishes.get(name, Wish())
@@ -83,7 +97,7 @@ class HostState:
             self.reloads,
             self.core.tainting,
             generation=self.plan.generation + 1,
-            host=self.settings.host,
+            settings=self.settings,
         )
         return plan if plan.plugins != self.plan.plugins or not self.plan.generation else self.plan
 

@@ -22,6 +22,7 @@ from aigis._host.link import BusLink
 from aigis._host.plugins import Plugin
 from aigis._host.preparation import Preparer
 from aigis._host.reconcile import reconcile
+from aigis._host.redis_server import OWN_NAME as REDIS
 from aigis._host.report import WORKER_PREFIX, Reporter
 from aigis._host.restart import how
 from aigis._host.state import HostState, Stage
@@ -109,11 +110,13 @@ class Supervisor:
                 pass
         self._bring_about()
 
-    def begin(self, link: BusLink) -> None:
-        """Go on with Redis: its operator's layer is known now."""
+    def begin(self, link: BusLink, operator: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on with Redis; `operator` is the operator's layer found there."""
         self._link = link
-        self.state.wishes_known = True
+        self.state.take_operator(operator)
         self._commander.forget_stops()
+        if self.state.asked_workers is not None:
+            self.keep_wish(self.state.scale_key, None)
         self._bring_about()
 
     def end_everything(self) -> None:
@@ -187,6 +190,8 @@ class Supervisor:
 
     def _preparation_failed(self, reason: str) -> None:
         self.state.preparations -= 1
+        if self.state.stage is not Stage.RUNNING:
+            return
         _LOGGER.error("the plugins could not be prepared: %s", reason)
         if not self.state.prepared:
             failed = (dataclasses.replace(p, phase="failed", reason=reason) for p in self.state.plugins.values())
@@ -205,7 +210,7 @@ class Supervisor:
             self.state.stage = Stage.PLUGINS_END
         else:
             _LOGGER.warning("killing everything: %s again", reason, extra={"action": "kill"})
-            self._children.kill_everything()
+            self._children.kill_all(spare=() if self.state.stage is Stage.ALL_ENDS else (REDIS,))
         self._preparer.stop()
 
     # From what is to what should be.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from aigis._host.processes import Process, members
+from aigis._host.processes import Process
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,42 @@ class UsageMeter:
         self._last: dict[int, tuple[float, float]] = {}
         """Leader → (moment, processor seconds of its tree)."""
 
-    def measure(self, table: Mapping[int, Process], leaders: Iterable[int]) -> dict[int, Usage]:
+    def measure(self, table: Mapping[int, Process], leaders: Collection[int]) -> dict[int, Usage]:
         """Return the usage of the trees of `leaders`, given the process table of this moment."""
         now = self._clock()
-        result, seen = {}, {}
-        for leader in leaders:
-            tree = members(table, leaders={leader})
-            spent = sum(process.cpu_seconds for process in tree)
-            then, before = self._last.get(leader, (now, spent))
-            # Processes that left the tree take their seconds with them.
-            share = max(0.0, spent - before) / (now - then) if now > then else 0.0
-            result[leader] = Usage(round(share * 100, 1), sum(process.rss_bytes for process in tree))
-            seen[leader] = (now, spent)
-        self._last = seen
-        return result
+        trees = _trees(table, leaders)
+        spent = {leader: sum(process.cpu_seconds for process in trees[leader]) for leader in leaders}
+        usage = {
+            leader: Usage(self._percent(leader, now, spent[leader]), sum(p.rss_bytes for p in trees[leader]))
+            for leader in leaders
+        }
+        self._last = {leader: (now, seconds) for leader, seconds in spent.items()}
+        return usage
+
+    def _percent(self, leader: int, now: float, spent: float) -> float:
+        then, before = self._last.get(leader, (now, spent))
+        # Processes that left the tree take their seconds with them.
+        return round(100 * max(0.0, spent - before) / (now - then), 1) if now > then else 0.0
+
+
+def _trees(table: Mapping[int, Process], leaders: Collection[int]) -> dict[int, list[Process]]:
+    """Give each process to the leader it runs under, by session or descent, in one pass over the table."""
+    owners: dict[int, int] = {leader: leader for leader in leaders}
+    trees: dict[int, list[Process]] = defaultdict(list)
+    for process in table.values():
+        owner = _owner(process, table, owners)
+        if owner and not process.zombie:
+            trees[owner].append(process)
+    return trees
+
+
+def _owner(process: Process, table: Mapping[int, Process], owners: dict[int, int]) -> int:
+    """Return the leader of a process, 0 for none; `owners` remembers what was found on the way."""
+    way: list[int] = []
+    at: Process | None = process
+    while at is not None and at.pid not in owners and at.session not in owners and at.pid not in way:
+        way.append(at.pid)
+        at = table.get(at.parent)
+    owner = 0 if at is None else owners.get(at.pid, owners.get(at.session, 0))
+    owners.update(dict.fromkeys(way, owner))
+    return owner

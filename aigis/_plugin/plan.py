@@ -9,14 +9,24 @@ from aigis._plugin.prepare import Prepared
 
 
 def make_plan(
-    plugins: Sequence[Prepared], *, generation: int, host: str, disabled: Collection[str] = frozenset()
+    plugins: Sequence[Prepared],
+    *,
+    generation: int,
+    host: str,
+    deadline: float | None = None,
+    disabled: Collection[str] = frozenset(),
 ) -> Plan:
-    """Return the plan for `plugins`, given in load order: those with an AIGIS.core, the disabled ones marked."""
-    planned = tuple(_planned(plugin, plugin.name not in disabled) for plugin in plugins if plugin.manifest.has_core)
+    """Return the plan for `plugins`, given in load order: those with an AIGIS.core, the disabled ones marked.
+
+    `deadline` is that of calls, in seconds, where the plugin has no TIMEOUT.
+    """
+    planned = tuple(
+        _planned(plugin, plugin.name not in disabled, deadline) for plugin in plugins if plugin.manifest.has_core
+    )
     return Plan(generation=generation, host=host, plugins=planned)
 
 
-def _planned(plugin: Prepared, enabled: bool) -> PlannedPlugin:
+def _planned(plugin: Prepared, enabled: bool, deadline: float | None) -> PlannedPlugin:
     manifest = plugin.manifest
     return PlannedPlugin(
         name=plugin.name,
@@ -26,7 +36,7 @@ def _planned(plugin: Prepared, enabled: bool) -> PlannedPlugin:
         entrypoint=str(manifest.entrypoint),
         branches=manifest.branches,
         single=manifest.single,
-        timeout=manifest.timeout,
+        timeout=manifest.timeout or deadline,
         may_taint=manifest.allow_taint,
         enabled=enabled,
     )

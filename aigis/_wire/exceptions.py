@@ -15,7 +15,7 @@ import threading
 import traceback
 from typing import Any, Optional, Sequence
 
-from aigis._base.errors import RemoteError
+from aigis._base.errors import AigisError, RemoteError
 from aigis._base.names import PRIVATE_MODULES
 from aigis._wire import serializer
 
@@ -68,8 +68,14 @@ EXCEPTION_CLASSES = ExceptionClasses()
 
 
 def lineage_of(cls: type[BaseException]) -> tuple[str, ...]:
-    """Return a class and its exception bases, nearest first, each as `module:qualname`."""
-    return tuple(f"{c.__module__}:{c.__qualname__}" for c in cls.__mro__ if issubclass(c, BaseException))
+    """Return a class and its exception bases, nearest first, each as `module:qualname`.
+
+    A stand-in passed on tells what it stands for: its other bases here would hide the built-in one.
+    """
+    own = (_StandIn, RemoteError, AigisError) if issubclass(cls, _StandIn) else ()
+    return tuple(
+        f"{c.__module__}:{c.__qualname__}" for c in cls.__mro__ if issubclass(c, BaseException) and c not in own
+    )
 
 
 def existing_class(name: str) -> Optional[type[BaseException]]:

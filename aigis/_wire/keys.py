@@ -59,4 +59,4 @@ def records(host: str) -> str:
     return f"{PREFIX}records:{host}"
 
 
-RECORD_HOSTS = PREFIX + "records:hosts"
+RECORD_HOSTS = PREFIX + "record-hosts"

@@ -172,15 +172,38 @@ def loads(data: bytes) -> Any:
 MAX_CULPRIT_DEPTH = 50
 
 
-def find_culprit(value: object, path: str = "", depth: int = 0) -> tuple[str, object]:
+def find_culprit(value: object) -> tuple[str, object]:
     """Return where in `value` the first part that does not pickle lies, as `['a'][0].name`, and the part."""
-    if depth < MAX_CULPRIT_DEPTH:
-        for step, part in _parts(value):
-            try:
-                _dumps(part)
-            except Exception:
-                return find_culprit(part, path + step, depth + 1)
+    path = ""
+    above: set[int] = set()
+    while len(above) < MAX_CULPRIT_DEPTH:
+        above.add(id(value))
+        found = next(((step, part) for step, part in _parts(value) if not _can_travel(part, above)), None)
+        if found is None:
+            break
+        path, value = path + found[0], found[1]
     return path, value
+
+
+def _can_travel(part: object, above: set[int]) -> bool:
+    if id(part) in above:
+        return True
+    try:
+        _Probe(io.BytesIO(), above).dump(part)
+    except Exception:
+        return False
+    return True
+
+
+class _Probe(_Pickler):
+    """Pickles a part of a value, passing over what contains it: in a circle that is in each of its parts too."""
+
+    def __init__(self, stream: io.BytesIO, above: set[int]) -> None:
+        super().__init__(stream, PICKLE_PROTOCOL)
+        self._above = above
+
+    def persistent_id(self, obj: Any) -> Any:
+        return "above" if id(obj) in self._above else None
 
 
 def _parts(value: object) -> list[tuple[str, object]]:
