@@ -77,10 +77,10 @@ class CopiedCore:
 def copy_core(environ: Mapping[str, str]) -> LocalPlugins:
     """Put the core into this process; return the plugins, none of which is loaded yet."""
     home = find_home(environ, FilePath.cwd())
-    remote = _Remote(environ)
     local = LocalPlugins(
         plugins=(), hybrids_local=False, remote=lambda path: remote().attribute(path), logger_for=plugin_logger
     )
+    remote = _Remote(environ, local)
     core = CopiedCore(local, Home(home.root).plan_file, remote)
     core.look()
     _proxy.install(core)
@@ -90,13 +90,16 @@ def copy_core(environ: Mapping[str, str]) -> LocalPlugins:
 class _Remote:
     """The runtime for calls elsewhere, made at the first one: most internal-local processes never need Redis."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], local: LocalPlugins) -> None:
         self._environ = environ
+        self._local = local
         self._runtime: Any = None
 
     def __call__(self) -> Any:
         if self._runtime is None:
+            from aigis._wire import serializer
             from aigis._wire.remote import outside_runtime
 
+            serializer.TRAVELLERS.version_of = self._local.version_of
             self._runtime = outside_runtime(_proxy.Path, self._environ)
         return self._runtime

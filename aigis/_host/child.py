@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigis._base.errors import PluginError
+from aigis._base.records import LOG_FD_VARIABLE
 from aigis._host.ledger import ChildRecord, Ledger
 from aigis._host.processes import (
     MARK_VARIABLE,
@@ -29,7 +30,6 @@ from aigis._host.processes import (
     snapshot,
 )
 
-LOG_FD_VARIABLE = "AIGIS_LOG_FD"
 REST_INTERVAL = (0.02, 0.2)
 """First and longest pause between two looks at what is left of a tree."""
 KILL_LIMIT = 5.0

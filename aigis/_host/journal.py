@@ -12,7 +12,7 @@ OWN_NAME = "aigis.supervisor"
 _FIELDS = ("action", "child", "pid")
 
 
-class RecordHandler(logging.Handler):
+class JournalHandler(logging.Handler):
     """Puts each log record into the pump's buffer."""
 
     def __init__(self, add: Callable[[Record], None], host: str) -> None:

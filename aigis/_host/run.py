@@ -16,7 +16,7 @@ from aigis._base.settings import Settings, read_settings
 from aigis._host import events
 from aigis._host.child import StrangerReaper, become_subreaper
 from aigis._host.children import Children
-from aigis._host.journal import RecordHandler
+from aigis._host.journal import JournalHandler
 from aigis._host.ledger import Ledger
 from aigis._host.leftovers import stop_leftovers
 from aigis._host.link import BusLink
@@ -78,7 +78,7 @@ class _Life:
         self._inbox: asyncio.Queue[events.Event] = asyncio.Queue()
         self._buffer = Buffer()
         self._link: BusLink | None = None
-        self._handler = RecordHandler(self._buffer.add, settings.host)
+        self._handler = JournalHandler(self._buffer.add, settings.host)
         self._pump = Pump(self._buffer, settings.host, congested=self._congested)
         self._children = Children(Ledger(settings.home), self._pump, self._post)
         self._state = HostState(settings, environ, asked_workers=workers)
