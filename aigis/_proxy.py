@@ -125,9 +125,9 @@ class Path:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Path):
             return self.__path == other.__path
-        if isinstance(other, type):  # Python's own tools ask whether an object is this or that class
-            return NotImplemented
-        self.__say_call_it("compared")
+        if not isinstance(other, type):  # Python's own tools ask whether an object is this or that class
+            self.__say_call_it("compared")
+        return NotImplemented
 
     def __say_call_it(self, how: str) -> NoReturn:
         raise TypeError(f"aigis.{self.__path} cannot be {how} before it is called: write aigis.{self.__path}()")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from aigis import _proxy
 from aigis._base.errors import SettingsError
 from aigis._base.home import Home
 from aigis._host.redis_binary import find_server
-from tests.stage import RedisServer, make_home, running
+from aigis._wire.invoker import RemoteInvoker, Sender
+from aigis._wire.remote import RemoteRuntime
+from tests.stage import RedisServer, Stage, make_home, running
 
 # A test must not reach the AIGIS of whoever runs it.
 for name in [name for name in os.environ if name.startswith("AIGIS_")]:
@@ -48,7 +52,7 @@ def redis_url(shared_redis: RedisServer) -> str:
     return shared_redis.url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key() -> bytes:
     """Return a cluster's key."""
     return bytes(range(32))
@@ -58,3 +62,29 @@ def key() -> bytes:
 def home(tmp_path: Path, redis_url: str, key: bytes) -> Home:
     """Return a home that is up: it has a key and knows an empty Redis."""
     return make_home(tmp_path / "home", redis_url, key)
+
+
+@pytest.fixture(scope="module")
+def module_redis(new_redis: Callable[[], RedisServer]) -> Iterator[RedisServer]:
+    """Return the server of the workers of one module."""
+    with running(new_redis()) as server:
+        yield server
+
+
+OpenStage = Callable[[str], Stage]
+
+
+@pytest.fixture(scope="module")
+def open_stage(module_redis: RedisServer, key: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStage]:
+    """Return a function that opens the stage of a host; while the module runs, `aigis` is a caller from outside."""
+    with ExitStack() as stages:
+
+        def open_one(host: str) -> Stage:
+            stage = Stage(tmp_path_factory.mktemp(host) / "home", module_redis.url, key=key, host=host)
+            stages.callback(stage.close)
+            return stage
+
+        invoker = RemoteInvoker(lambda: (module_redis.url, key), Sender("tests"))
+        _proxy.install(RemoteRuntime(invoker, _proxy.Path))
+        stages.callback(_proxy.install, None)
+        yield open_one

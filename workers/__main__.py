@@ -82,7 +82,7 @@ class CoreWorker:
         self._app = make_app(url, key, worker=self._name, on_connected=self._run_id.note)
         invoker = RemoteInvoker.for_home(home, Sender(settings.host, role="worker"))
         remote = RemoteRuntime(invoker, _proxy.Path)
-        self._local = LocalPlugins(plugins=(), remote=remote.attribute, logger_for=plugin_logger, within=_within)
+        self._local = LocalPlugins(plugins=(), remote=remote.attribute, logger_for=plugin_logger, within=self._within)
         serializer.TRAVELLERS.version_of = self._local.version_of
         self._outputs = self._take_output(environ)
         client = connect(url)
@@ -142,6 +142,7 @@ class CoreWorker:
 
     def _on_stopping(self, **_: Any) -> None:
         self._roster.stop()
+        self._turns.close()
         give_back_on_close()
 
     def _make_task(self, path: str, plugin: Any) -> Any:
@@ -162,19 +163,19 @@ class CoreWorker:
         warnings.filterwarnings("ignore", category=SecurityWarning)
         return attribute_output(writer)
 
+    @contextmanager
+    def _within(self, plugin: str) -> Iterator[None]:
+        """Attribute what is printed and logged while a plugin is loaded or cleaned up."""
+        token = CURRENT_CALL.set(CallContext(plugin=plugin))
+        try:
+            yield
+        finally:
+            self._finish_lines()
+            CURRENT_CALL.reset(token)
+
     def _finish_lines(self) -> None:
         for stream in self._outputs:
             stream.finish_line()
-
-
-@contextmanager
-def _within(plugin: str) -> Iterator[None]:
-    """Attribute what is printed and logged while a plugin is loaded or cleaned up."""
-    token = CURRENT_CALL.set(CallContext(plugin=plugin))
-    try:
-        yield
-    finally:
-        CURRENT_CALL.reset(token)
 
 
 def _keep_own_logging(**_: Any) -> None:

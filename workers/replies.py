@@ -16,8 +16,10 @@ from aigis._wire.signing import Signer
 
 REPLY_LIFE = 600
 """Seconds a reply list nobody reads any more is kept."""
-ATTEMPTS = 8
-FIRST_PAUSE = 0.05
+PATIENCE = 60.0
+"""Seconds a reply is tried to deliver: without it a caller waits in vain for its deadline."""
+PAUSES = (0.05, 1.0)
+"""First and longest pause between two attempts."""
 
 _LOGGER = logging.getLogger("aigis.worker")
 
@@ -65,8 +67,8 @@ class ReplyBackend(Backend):
         if not answer.reply_to.startswith(reply_list("")):
             _LOGGER.warning("reply refused: %r is no reply list", answer.reply_to[:100])
             return
-        pause = FIRST_PAUSE
-        for attempt in range(ATTEMPTS):
+        pause, until = PAUSES[0], time.monotonic() + PATIENCE
+        while True:
             try:
                 with translated(self._url):
                     pushed, _ = send_all(
@@ -78,11 +80,11 @@ class ReplyBackend(Backend):
                         raise pushed
                 return
             except BusUnavailable as error:
-                if attempt == ATTEMPTS - 1:
+                if time.monotonic() > until:
                     _LOGGER.error("a reply could not be delivered: %s", error)
                     return
                 time.sleep(pause)
-                pause *= 2
+                pause = min(PAUSES[1], pause * 2)
 
     def _refusal(self, task_id: str, reply_to: str, state: str, result: Any) -> Answer:
         if state == "REVOKED":

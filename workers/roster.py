@@ -238,7 +238,8 @@ class Roster:
             done.set()
 
         self._on_consumer(close_queue, done)
-        self._drain(name)
+        if not self._drain(name):
+            return  # what is still to start stays registered: it is answered with what the plugin is by then
         for task in names:
             self._consumer.strategies.pop(task, None)
             self._doors.app.tasks.pop(task, None)
@@ -250,15 +251,16 @@ class Roster:
             done.wait()
 
     @staticmethod
-    def _drain(plugin: str) -> None:
+    @staticmethod
+    def _drain(plugin: str) -> bool:
+        """Wait until no call of a plugin is left in this worker; False when some still run after DRAIN_SECONDS."""
         until = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < until:
-            if not any(
-                getattr(request.task, "plugin", None) == plugin for request in set(celery_state.reserved_requests)
-            ):
-                return
+        while any(getattr(request.task, "plugin", None) == plugin for request in set(celery_state.reserved_requests)):
+            if time.monotonic() > until:
+                _LOGGER.warning("calls of plugin %r run after %.0f s; it is unloaded under them", plugin, DRAIN_SECONDS)
+                return False
             time.sleep(0.02)
-        _LOGGER.warning("calls of plugin %r still run after %.0f s; it is unloaded under them", plugin, DRAIN_SECONDS)
+        return True
 
     def _tell(self) -> None:
         if not self._untold:

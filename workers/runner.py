@@ -120,10 +120,8 @@ class Runner:
                 if header.value_only
                 else self.skills.call_skill(header.path, args, kwargs)
             )
-            payload = serializer.dumps(value)
-        except NotPicklable as error:
-            return self._error(header.id, header.reply_to, _about_result(header, error))
-        except (Refused, TypeError) as error:
+            payload = _packed(header, value)
+        except (Refused, TypeError) as error:  # NotPicklable is a TypeError
             return self._refused_or_raised(header, error)
         except BaseException as error:  # the boundary to foreign code: SystemExit of a skill must not end the worker
             return self._raised(header, error)
@@ -174,8 +172,12 @@ def _unpickle(arguments: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return args, kwargs
 
 
-def _about_result(header: CallHeader, error: NotPicklable) -> NotPicklable:
-    return NotPicklable(f"aigis.{header.path} ran, but its result cannot be sent: {error}", path=error.path)
+def _packed(header: CallHeader, value: object) -> bytes:
+    try:
+        return serializer.dumps(value)
+    except NotPicklable as error:
+        text = f"aigis.{header.path} ran, but its result cannot be sent: {error}"
+        raise NotPicklable(text, path=error.path) from error
 
 
 def without_own_frames(frames: TracebackType | None) -> TracebackType | None:

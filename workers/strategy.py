@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery.worker.strategy import default
+
+_LOGGER = logging.getLogger("aigis.worker")
 
 
 def in_turn(task: Any, app: Any, consumer: Any, **options: Any) -> Any:
@@ -25,4 +28,15 @@ class _InTurn:
         return getattr(self._consumer, name)
 
     def on_task_request(self, request: Any) -> None:
-        self._task.turns.submit(self._task.plugin, lambda: self._consumer.on_task_request(request))
+        self._task.turns.submit(self._task.plugin, lambda: self._start(request))
+
+    def _start(self, request: Any) -> None:
+        """Hand a request to the pool; one that does not get there must not keep the turn, nor end who started it."""
+        try:
+            if not request.revoked():
+                self._consumer.on_task_request(request)
+                return
+        except Exception as error:
+            _LOGGER.warning("call of %s refused: %s", request.name, error, extra={"action": "refuse"})
+            request.reject()
+        self._task.turns.done(self._task.plugin)

@@ -6,17 +6,27 @@ runs them a second time (46 of 60 in a measured case). A call must never run twi
 
 from __future__ import annotations
 
+import logging
+import time
+from queue import Empty
 from typing import Any
 
+import redis
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
+from workers.raw_message import UNREADABLE, RawMessage
+
 SCHEME = "aigis"
+REFUSED_PAUSE = 1.0
+"""Seconds until a Redis that refuses is asked again."""
+_LOGGER = logging.getLogger("aigis.worker")
 
 
 class Channel(kombu_redis.Channel):
     """Keeps what it fetched when it closes, until `do_restore` is switched on in the worker's orderly stop."""
 
+    Message = RawMessage
     do_restore = False
     on_connected: Any = None
     """Called with a redis-py client whenever the worker has a new connection."""
@@ -26,6 +36,49 @@ class Channel(kombu_redis.Channel):
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         if self.on_connected is not None:
             self.on_connected(self.client)
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except UNREADABLE as error:
+            # What handles a message raises none of these: it was no JSON.
+            raise _refused(error) from None
+        except redis.exceptions.ResponseError as error:
+            raise _wait(error) from None
+
+    def _receive_one(self, client: Any) -> Any:
+        try:
+            return super()._receive_one(client)  # type: ignore[no-untyped-call]
+        except RecursionError as error:  # kombu thinks of the other ways of being no JSON
+            raise _refused(error) from None
+        except redis.exceptions.ResponseError as error:
+            raise _wait(error) from None
+
+
+def _refused(error: Exception) -> Empty:
+    """Tell of what is no message in one line, and return what tells kombu that nothing has come."""
+    _LOGGER.warning("message refused: it is no JSON: %s", error, extra={"action": "refuse"})
+    return Empty()
+
+
+def _wait(error: Exception) -> Empty:
+    """Pause, and return what tells kombu that nothing has come.
+
+    With a full disk Redis refuses even to be waited for. That passes; Celery would take it for the worker's end.
+    """
+    _LOGGER.warning("Redis gives no calls: %s", error, extra={"action": "wait"})
+    time.sleep(REFUSED_PAUSE)
+    return Empty()
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    """Keep kombu's own line about such a message, without the traceback of its reading."""
+    if str(record.msg).startswith("Cannot process event"):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger(kombu_redis.__name__).addFilter(_shorten)
 
 
 class Transport(kombu_redis.Transport):

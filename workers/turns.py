@@ -21,11 +21,17 @@ class Turns:
         self._taken: set[str] = set()
         self._waiting: dict[str, deque[Start]] = {}
         self._monotonic = monotonic
+        self._closed = False
+
+    def close(self) -> None:
+        """Start nothing more: what waits here goes back to its queue in the worker's orderly stop."""
+        # Without the lock: it is called by a signal handler, which may have interrupted its holder.
+        self._closed = True
 
     def submit(self, plugin: str, start: Start) -> None:
         """Call `start` now when it is the plugin's turn, else when the calls before it have ended."""
         with self._changed:
-            if plugin in self._taken:
+            if plugin in self._taken or self._closed:
                 self._waiting.setdefault(plugin, deque()).append(start)
                 return
             self._taken.add(plugin)
@@ -35,7 +41,7 @@ class Turns:
         """End the turn of what `submit` started, and start the next."""
         with self._changed:
             waiting = self._waiting.get(plugin)
-            start = waiting.popleft() if waiting else None
+            start = waiting.popleft() if waiting and not self._closed else None
             if start is None:
                 self._taken.discard(plugin)
                 self._changed.notify_all()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from aigis._base.errors import AigisError
 from aigis._base.messages import HostStatus
@@ -43,9 +44,10 @@ def select(document: Document, name: str) -> Document:
     raise UsageError(f"no plugin or worker {name!r}{hint}")
 
 
-def read_document(settings: Settings) -> Document:
+def read_document(settings: Settings, *, now: Callable[[], float] = time.time) -> Document:
     """Return what Redis knows, with this host as its own disk shows it where Redis is away or out of date."""
     from aigis._host.lock import holder
+    from aigis._wire.directory import LEASE_SECONDS
 
     running = holder(settings.home)
     try:
@@ -54,11 +56,21 @@ def read_document(settings: Settings) -> Document:
         return _told_by_disk(settings, [], redis="away" if running else "", notice=str(error) if running else "")
     here = session.host_name(settings, statuses)
     mine = next((status for status in statuses if status.name == here), None)
-    if mine is not None and running is not None and mine.pid == running.pid:
-        return Document.of(statuses, here)
-    # The supervisor has just begun or is gone: what it once published is out of date.
     others = [status for status in statuses if status.name != here]
-    return _told_by_disk(settings, others, redis=mine.redis if mine is not None else "")
+    if mine is None or running is None or mine.pid != running.pid:
+        # The supervisor has just begun or is gone: what it once published is out of date.
+        return _told_by_disk(settings, others, redis=mine.redis if mine is not None else "")
+    age = now() - mine.ts
+    if mine.state == "down" and age >= LEASE_SECONDS:
+        return _told_by_disk(settings, others, redis="refuses what the supervisor tells it", notice=_silence(age))
+    return Document.of(statuses, here)
+
+
+def _silence(age: float) -> str:
+    return (
+        f"The supervisor runs, but could not store its status in Redis for {age:.0f} s: is the disk full? `call` tells "
+        "what Redis says."
+    )
 
 
 def _told_by_disk(settings: Settings, others: list[HostStatus], *, redis: str, notice: str = "") -> Document:

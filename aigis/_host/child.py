@@ -175,7 +175,9 @@ def start(spec: LaunchSpec, ledger: Ledger, *, generation: int | None = None) ->
     finally:
         pipes.close_theirs()
     row = look_at(process.pid)
-    ledger.started(record, Identity(process.pid, row.start_time if row else 0.0, record.boot_id))
+    # It runs by now and must be followed. Where the disk is full the first record proves by its mark whose it is.
+    with contextlib.suppress(OSError):
+        ledger.started(record, Identity(process.pid, row.start_time if row else 0.0, record.boot_id))
     return Child(spec, record, process, pipes.outputs)
 
 

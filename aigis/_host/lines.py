@@ -50,7 +50,8 @@ class LineSplitter:
         self._pending.clear()
         if ended:
             return [self._finish(data)]
-        return [Line(data, self._part + 1 if self._part else 0, unfinished=True)]
+        self._part += 1 if self._part else 0
+        return [Line(data, self._part, unfinished=True)]
 
     @property
     def pending(self) -> bool:

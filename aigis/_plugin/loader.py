@@ -373,7 +373,10 @@ def _members(branch: Branch) -> dict[str, object]:
 
 
 def _disabled(name: str) -> str:
-    return f"plugin {name!r} is disabled; enable it with `invoke enable {name}`"
+    return (
+        f"plugin {name!r} is disabled; enable it with `invoke enable {name}`, or with `invoke start {name}` if it was "
+        "only stopped"
+    )
 
 
 def _circle(inner: str, outer: str) -> str:

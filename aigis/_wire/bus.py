@@ -18,11 +18,18 @@ from aigis._base.home import Home
 # redis-py repeats a command whose reply was lost up to ten times unless told otherwise: that would run a call twice.
 NO_RETRY = Retry(NoBackoff(), 0)
 CONNECT_TIMEOUT = 3.0
+MAX_CONNECTIONS = 64
+"""Of one client. A process may have more threads than that: they wait for a connection, they do not fail."""
+POOL_WAIT = 5.0
+"""Seconds a thread waits for a connection."""
 
 
 def connect(url: str, *, timeout: Optional[float] = 5.0) -> redis.Redis:
     """Return a client for `url`; `timeout` bounds each reply in seconds, None is for commands that block."""
-    return redis.Redis.from_url(url, retry=NO_RETRY, **_socket_options(url, timeout))
+    pool = redis.BlockingConnectionPool.from_url(
+        url, max_connections=MAX_CONNECTIONS, timeout=POOL_WAIT, retry=NO_RETRY, **_socket_options(url, timeout)
+    )
+    return redis.Redis.from_pool(pool)
 
 
 def connect_async(url: str, *, timeout: Optional[float] = 5.0) -> redis.asyncio.Redis:

@@ -68,9 +68,8 @@ class Catalog:
             return SkillNotFound(self._not_found(path), path=path)
         entry = target.entry
         if entry.state == "disabled":
-            return PluginDisabled(
-                f"aigis.{path}: plugin {entry.plugin!r} is disabled; `invoke enable {entry.plugin}` brings it back"
-            )
+            why = entry.reason or f"disabled; `invoke enable {entry.plugin}` brings it back"
+            return PluginDisabled(f"aigis.{path}: plugin {entry.plugin!r} is {why}")
         if entry.state == "failed":
             return NoWorker(f"aigis.{path}: plugin {entry.plugin!r} failed: {entry.reason or 'see its log'}")
         if entry.state == "unserved":

@@ -49,7 +49,10 @@ def ask(client: redis.Redis, key: bytes, host: str, command: Command, *, timeout
     kind, reply = _open(signer, popped)
     if kind != "reply":
         raise MessageRejected(f"host {host!r} answered with {kind!r}; upgrade AIGIS on the older side")
-    return CommandReply.from_dict(reply)
+    answer = CommandReply.from_dict(reply)
+    if answer.id != command.id:
+        raise MessageRejected(f"what host {host!r} answered belongs to another command; ask again")
+    return answer
 
 
 def _wait(client: redis.Redis, place: str, timeout: float) -> bytes | None:

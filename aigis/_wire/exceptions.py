@@ -19,6 +19,9 @@ from aigis._base.errors import AigisError, RemoteError
 from aigis._base.names import PRIVATE_MODULES
 from aigis._wire import serializer
 
+ENDINGS = (SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What ends a process: raised by a skill, they must not end the process that called it."""
+
 
 class RemoteTraceback(Exception):
     """The frames of a remote exception; `str` shows them as Python would have printed them."""
@@ -188,7 +191,10 @@ def _text(error: BaseException) -> str:
 def rebuild_exception(description: dict[str, Any]) -> BaseException:
     """Return the exception a description stands for, with the remote frames as its cause."""
     cls = EXCEPTION_CLASSES.find(description["lineage"])
-    error = _instance(cls, description)
+    if issubclass(cls, ENDINGS):
+        error: BaseException = RemoteError(f"the skill raised {cls.__name__}: {description['text']}")
+    else:
+        error = _instance(cls, description)
     error.__cause__ = RemoteTraceback(description["traceback"])
     return error
 

@@ -16,7 +16,7 @@ import redis
 
 from aigis._base.errors import BusUnavailable
 from aigis._wire import keys
-from aigis._wire.bus import connect, response, translated, unavailable
+from aigis._wire.bus import CONNECT_TIMEOUT, connect, response, translated, unavailable
 
 BLOCK = 1.0
 """Seconds one wait in Redis lasts; after each the caller looks whether its call still makes sense."""
@@ -136,20 +136,25 @@ class Exchange:
         self._deliver(popped)
         if refused:
             raise unavailable(self._url, refused[0])
+        if isinstance(popped, Exception) and not commands:
+            raise unavailable(self._url, popped)  # Redis refuses to wait; asking again at once would never pause
 
     def _send(self, commands: Sequence[RedisCommand]) -> None:
-        pipeline: Any = self._sender.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        pipeline.get(keys.CATALOG_GENERATION)
         with translated(self._url):
-            connection = self._sender.connection_pool.get_connection()
-            self._sender.connection_pool.release(connection)
-            # Connected by now: an error from here on may come after the commands were stored.
+            connection: Any = self._sender.connection_pool.get_connection()
+        # Connected by now: an error from here on may come after the commands were stored.
         try:
-            *responses, generation = pipeline.execute(raise_on_error=False)
+            packed = connection.pack_commands([*commands, ("GET", keys.CATALOG_GENERATION)])
+            connection.send_packed_command(packed, check_health=False)
+            *responses, generation = [response(connection) for _ in (*commands, None)]
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
+            connection.disconnect()
             return
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            self._sender.connection_pool.release(connection)
         for answer in responses:
             if isinstance(answer, Exception):
                 raise unavailable(self._url, answer)
@@ -180,13 +185,27 @@ class Exchange:
 
     def connect(self) -> None:
         """Connect where no connection stands, so that `run_id` is that of now; raises BusUnavailable."""
-        if self._leading.acquire(blocking=self._connection is None):
-            try:
-                if self._connection is not None and self._has_ended(self._connection):
-                    self._disconnect()
-                self._connected()
-            finally:
-                self._pass_on(None)
+        if not self._lead_or_connection():
+            return
+        try:
+            if self._connection is not None and self._has_ended(self._connection):
+                self._disconnect()
+            self._connected()
+        finally:
+            self._pass_on(None)
+
+    def _lead_or_connection(self) -> bool:
+        """Take the lead and return True, or return False as soon as whoever leads has a connection.
+
+        Raises BusUnavailable when the leader tries in vain: its call is on its way and may wait, a new one need not.
+        """
+        until = time.monotonic() + CONNECT_TIMEOUT
+        while not self._leading.acquire(timeout=RECONNECT_PAUSE if self._connection is None else 0):
+            if self._connection is not None:
+                return False
+            if time.monotonic() > until:
+                raise unavailable(self._url, TimeoutError("calls on their way wait for it as well"))
+        return True
 
     @staticmethod
     def _has_ended(connection: Any) -> bool:

@@ -156,10 +156,14 @@ class RemoteInvoker:
                 f"aigis.{sent.header.path}: Redis was restarted during the call; whether it ran is unknown",
                 started="unknown",
             )
-        if link.exchange.generation == link.catalog().generation:
-            return
-        refusal = link.refresh().refusal(sent.header.path)
-        if refusal is not None and link.exchange.remove(keys.queue_key(sent.queue), sent.message):
+        try:
+            if link.exchange.generation == link.catalog().generation:
+                return
+            refusal = link.refresh().refusal(sent.header.path)
+            taken_back = refusal is not None and link.exchange.remove(keys.queue_key(sent.queue), sent.message)
+        except BusUnavailable:
+            return  # it is on its way and may have started: for want of Redis no call is refused any more
+        if refusal is not None and taken_back:
             raise refusal
 
     def _outcome(self, link: Link, sent: Sent, reply: Optional[bytes]) -> Any:
@@ -210,6 +214,12 @@ class Link:
         current = CURRENT_CALL.get()
         return min(self.now() + allowed, current.deadline if current is not None else float("inf"))
 
+    def _patience(self, seconds: Optional[float]) -> float:
+        """Return how many seconds a call may wait for its plugin: no longer than the call it is nested in may last."""
+        allowed = DEFAULT_DEADLINE if seconds is None else seconds
+        current = CURRENT_CALL.get()
+        return allowed if current is None else min(allowed, current.deadline - self.now())
+
     def catalog(self) -> Catalog:
         """Return the catalog as last read; reads it when it never was."""
         return self._catalog if self._catalog.generation >= 0 else self.refresh()
@@ -225,7 +235,7 @@ class Link:
         known = self._targets.get(path)
         if known is not None and self.exchange.generation == self._catalog.generation:
             return known
-        until = time.monotonic() + (seconds or DEFAULT_DEADLINE)
+        until = time.monotonic() + self._patience(seconds)
         catalog = self.refresh()
         while True:
             refusal = catalog.refusal(path)

@@ -15,8 +15,8 @@ import pytest
 
 from aigis._base.errors import AigisError
 from aigis._base.home import Home
-from aigis._host.leftovers import stop_leftovers
 from aigis._host.ledger import Ledger
+from aigis._host.leftovers import stop_leftovers
 from aigis._host.lock import SupervisorLock, holder
 from aigis._host.processes import Identity, identify, snapshot
 

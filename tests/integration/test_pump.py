@@ -50,7 +50,7 @@ def printed(tmp_path: Path, code: str, *, log_pipe: bool = False, store: Store |
         await child.gone()
         await pump.drained(sources)
         store.away = False
-        while len(buffer):
+        while len(buffer):  # noqa: ASYNC110 - emptied in small steps by another
             await asyncio.sleep(0.01)
         await shipper.close()
         await pump.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def split(*pieces: bytes, limit: int = LIMIT) -> list[Line]:
 @given(data=BYTES, cuts=st.lists(st.integers(0, 80), max_size=6))
 def test_the_lines_do_not_depend_on_the_chunks(data: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(data)]
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(places)]
     assert split(*pieces) == split(data)
 
 

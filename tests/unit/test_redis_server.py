@@ -57,7 +57,7 @@ def test_the_refusal_names_both_versions_and_the_remedy() -> None:
 
 def test_without_any_server_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    with pytest.raises(SettingsError, match="install one .* or name a running Redis"):
+    with pytest.raises(SettingsError, match=r"install one .* or name a running Redis"):
         find_server(Home(tmp_path), search_path="", may_fetch=False)
 
 

@@ -72,7 +72,7 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(NotRunning, match="no key file .*invoke up"):
+    with pytest.raises(NotRunning, match=r"no key file .*invoke up"):
         read_key(tmp_path / "key")
 
 
