@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aigis._base.errors import AigisError
 from aigis._base.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
 
 LAST_LINES = 15
@@ -55,10 +56,10 @@ def launch(
 ) -> Launch:
     """Start the supervisor of a home in a session of its own; it reads no input and prints into its log.
 
-    `workers` is how many core workers are wanted, -1 leaves that to the settings.
+    `workers` is how many core workers are wanted, -1 leaves that to the settings. Raises AigisError when the home cannot
+    be written.
     """
-    home.hidden.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    log = os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    log = _open_log(home)
     try:
         begin, now = os.fstat(log).st_size, clock()
         process = popen(
@@ -73,6 +74,16 @@ def launch(
     finally:
         os.close(log)
     return Launch(process, home.log_file, begin, now)
+
+
+def _open_log(home: Home) -> int:
+    try:
+        home.hidden.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        return os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    except OSError as error:
+        raise AigisError(
+            f"the home {str(home.root)!r} cannot be written: {error}; correct that, or name another in AIGIS_HOME"
+        ) from error
 
 
 def arguments(workers: int) -> list[str]:

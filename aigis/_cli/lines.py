@@ -170,8 +170,9 @@ def name_colour(name: str) -> str:
 
 
 def _brief(value: Any) -> str:
-    text = clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr))
-    text = json.dumps(text, ensure_ascii=False) if " " in text or "\n" in text else text
+    text = clean(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    if isinstance(value, str) and (" " in text or "\n" in text):
+        text = json.dumps(text, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
