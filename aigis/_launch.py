@@ -35,6 +35,7 @@ class LaunchError(AigisError):
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Start the plugin told by the JSON in `arguments[0]`; return when it has ended."""
     order: dict[str, Any] = json.loads(arguments[0])
+    _hide_working_directory()
     logger = plugin_logger(order["plugin"])
     handler = log_to_supervisor(order["plugin"], environ)
     enter(order["entrypoint"])
@@ -68,7 +69,13 @@ def enter(entrypoint: str) -> None:
     for name in hidden:
         sys.modules.pop(name, None)
     os.chdir(entrypoint)
-    sys.path[0] = entrypoint
+    sys.path.insert(0, entrypoint)
+
+
+def _hide_working_directory() -> None:
+    """Take out what `python -m` put first: the plugin's folder, where AIGIS must not look for libraries of its own."""
+    if sys.path[:1] in ([""], [os.getcwd()]):
+        del sys.path[0]
 
 
 def _has_module(folder: str, name: str) -> bool:

@@ -38,8 +38,7 @@ class CopiedCore:
 
     def attribute(self, path: str) -> object:
         """Return what `aigis.<path>` is here: the object itself where the plugin may be copied."""
-        if self._monotonic() >= self._next_look:
-            self.look()
+        self._look_in_time()
         try:
             return self._local.attribute(path)
         except NotLocal:
@@ -47,6 +46,7 @@ class CopiedCore:
 
     def invoke(self, path: str, args: Sequence[Any], kwargs: Mapping[str, Any], **options: Any) -> Any:
         """Call the skill at `path` here when it is here."""
+        self._look_in_time()
         try:
             found: Any = self._local.attribute(path)
         except NotLocal:
@@ -58,6 +58,10 @@ class CopiedCore:
     def names(self, prefix: str) -> Sequence[str]:
         """Return the names directly below `prefix`."""
         return self._local.names(prefix)
+
+    def _look_in_time(self) -> None:
+        if self._monotonic() >= self._next_look:
+            self.look()
 
     def look(self) -> None:
         """Read the plan when it has changed, and unload what it has no longer."""

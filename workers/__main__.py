@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import signals
 from celery.apps.worker import Worker
-from celery.exceptions import SecurityWarning
+from celery.exceptions import DuplicateTaskNameWarning, SecurityWarning
 
 from aigis import _proxy
 from aigis._base.context import CURRENT_CALL, CallContext
@@ -35,7 +35,7 @@ from workers.roster import Doors, Roster
 from workers.runner import Runner
 from workers.runtime import WorkerRuntime
 from workers.skill_task import make_task
-from workers.transport import give_back_on_close
+from workers.transport import give_back_on_close, hear_of_connections
 from workers.turns import Turns
 
 _LOGGER = logging.getLogger("aigis.worker")
@@ -79,7 +79,8 @@ class CoreWorker:
         self._run_id = RunId()
         self._turns = Turns()
         time = BusTime(url)
-        self._app = make_app(url, key, worker=self._name, on_connected=self._run_id.note)
+        self._app = make_app(url, key, worker=self._name)
+        hear_of_connections(self._run_id.note)
         invoker = RemoteInvoker.for_home(home, Sender(settings.host, role="worker"))
         remote = RemoteRuntime(invoker, _proxy.Path)
         self._local = LocalPlugins(plugins=(), remote=remote.attribute, logger_for=plugin_logger, within=self._within)
@@ -161,6 +162,8 @@ class CoreWorker:
         logging.captureWarnings(capture=True)
         # Said by Celery of every worker of root; what it warns of, unsigned pickle, is refused here.
         warnings.filterwarnings("ignore", category=SecurityWarning)
+        # A new version's tasks take the place of those whose last calls outlive the old one.
+        warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
         return attribute_output(writer)
 
     @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from celery import Celery
 
@@ -27,8 +25,8 @@ def app_of_this_home() -> Celery:
     return make_app(url, read_key(home.key_file))
 
 
-def make_app(url: str, key: bytes, *, worker: str = "", on_connected: Callable[[Any], None] | None = None) -> Celery:
-    """Return the app of one process; `on_connected` hears of every new connection of a worker."""
+def make_app(url: str, key: bytes, *, worker: str = "") -> Celery:
+    """Return the app of one process."""
     clock = BusTime(url)
     serializers.register_serializers(Signer(key, serializers.CONTROL_LABEL), clock.now)
     app = Celery("aigis", broker=broker_url(url), backend="workers.replies:ReplyBackend", set_as_current=False)
@@ -46,7 +44,6 @@ def make_app(url: str, key: bytes, *, worker: str = "", on_connected: Callable[[
             "socket_timeout": 15,
             "socket_connect_timeout": 3,
             "health_check_interval": 10,
-            "on_connected": on_connected,
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # Redis may be away for as long as it likes

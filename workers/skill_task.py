@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from celery import Celery, Task
@@ -33,7 +34,8 @@ class SkillTask(Task):
             if not isinstance(call, SealedCall):
                 raise TypeError("skills take calls of aigis only: write `aigis.x.y(…)` instead of `.delay(…)`")
             request = self.request
-            return self.runner.run(str(request.id), str(request.reply_to), call.data)
+            with self.turns.held(self.plugin) if self.single else nullcontext():
+                return self.runner.run(str(request.id), str(request.reply_to), call.data)
         finally:
             if self.single:
                 self.turns.done(self.plugin)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
@@ -29,13 +30,13 @@ class Channel(kombu_redis.Channel):
     Message = RawMessage
     do_restore = False
     on_connected: Any = None
-    """Called with a redis-py client whenever the worker has a new connection."""
-    from_transport_options: Any = (*kombu_redis.Channel.from_transport_options, "on_connected")
+    """Called with a redis-py client whenever the worker has a new connection; of the class, since kombu shows a
+    channel's options in `celery inspect stats`, where no function may be."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         if self.on_connected is not None:
-            self.on_connected(self.client)
+            type(self).on_connected(self.client)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -88,6 +89,11 @@ class Transport(kombu_redis.Transport):
 
 
 TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
+
+
+def hear_of_connections(on_connected: Callable[[Any], None]) -> None:
+    """Have `on_connected` called with each new connection of this process's worker, before its first message."""
+    Channel.on_connected = on_connected
 
 
 def give_back_on_close() -> None:

@@ -14,12 +14,17 @@ Start = Callable[[], None]
 
 
 class Turns:
-    """One turn per SINGLE plugin of this worker."""
+    """One turn per SINGLE plugin of this worker.
+
+    Of the calls that came by the queue one at a time is handed to the pool. It takes the turn when it has got a thread,
+    not before: until then calls from other plugins of this worker, which occupy threads already, go first.
+    """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._changed = threading.Condition()
-        self._taken: set[str] = set()
+        self._handed: set[str] = set()
         self._waiting: dict[str, deque[Start]] = {}
+        self._taken: set[str] = set()
         self._monotonic = monotonic
         self._closed = False
 
@@ -29,28 +34,27 @@ class Turns:
         self._closed = True
 
     def submit(self, plugin: str, start: Start) -> None:
-        """Call `start` now when it is the plugin's turn, else when the calls before it have ended."""
+        """Call `start` now, or when those submitted before it are done."""
         with self._changed:
-            if plugin in self._taken or self._closed:
+            if plugin in self._handed or self._closed:
                 self._waiting.setdefault(plugin, deque()).append(start)
                 return
-            self._taken.add(plugin)
+            self._handed.add(plugin)
         start()
 
     def done(self, plugin: str) -> None:
-        """End the turn of what `submit` started, and start the next."""
+        """Tell that what `submit` started has ended; starts the next."""
         with self._changed:
             waiting = self._waiting.get(plugin)
             start = waiting.popleft() if waiting and not self._closed else None
             if start is None:
-                self._taken.discard(plugin)
-                self._changed.notify_all()
+                self._handed.discard(plugin)
         if start is not None:
             start()
 
     @contextmanager
-    def held(self, plugin: str, seconds: float) -> Iterator[None]:
-        """Hold the turn in this thread: for a call from another plugin of the same worker.
+    def held(self, plugin: str, seconds: float = float("inf")) -> Iterator[None]:
+        """Hold the turn in this thread.
 
         Raises SkillTimeout when the turn has not come within `seconds`.
         """
@@ -68,4 +72,6 @@ class Turns:
         try:
             yield
         finally:
-            self.done(plugin)
+            with self._changed:
+                self._taken.discard(plugin)
+                self._changed.notify_all()

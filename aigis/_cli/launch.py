@@ -56,8 +56,8 @@ def launch(
 ) -> Launch:
     """Start the supervisor of a home in a session of its own; it reads no input and prints into its log.
 
-    `workers` is how many core workers are wanted, -1 leaves that to the settings. Raises AigisError when the home cannot
-    be written.
+    `workers` is how many core workers are wanted, -1 leaves that to the settings. Raises AigisError for a home that
+    cannot be written.
     """
     log = _open_log(home)
     try:

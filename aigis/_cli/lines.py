@@ -24,6 +24,9 @@ WIDEST_NAME = 24
 NARROWEST = 20
 """Columns for a message below which wrapping would only make it worse."""
 
+LONGEST_FIELD = 60
+"""Characters of a field that people are shown."""
+
 HIDDEN_FIELDS = frozenset({"call", "part", "unfinished", "lossy", "raw", "logger", "exc_info", "stack_info"})
 """Fields not shown behind a message: too long for people, or shown below it."""
 
@@ -173,7 +176,10 @@ def _brief(value: Any) -> str:
     text = clean(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
     if isinstance(value, str) and (" " in text or "\n" in text):
         text = json.dumps(text, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    if len(text) <= LONGEST_FIELD:
+        return text
+    # Of a path the end is what tells it from others.
+    return f"…{text[1 - LONGEST_FIELD :]}" if text.startswith("/") else f"{text[: LONGEST_FIELD - 1]}…"
 
 
 def _stack(fields: Mapping[str, Any]) -> list[str]:

@@ -28,8 +28,11 @@ def run(
 
     tail = Tail(lambda: session.bus(settings), Filter(plugin=plugin, level=wanted_level, call=call))
     show = _printer(as_json=as_json)
-    for record in tail.newest(count):
+    newest = tail.newest(count)
+    for record in newest:
         show(record)
+    if not newest and not follow:
+        terminal.warn("aigis: nothing that is kept matches; `invoke status` names the plugins")
     if follow:
         _follow(tail, show, settings)
     return DONE

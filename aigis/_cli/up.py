@@ -180,6 +180,8 @@ def _apply(upkeep: Upkeep, host: str) -> None:
     reply = ask(session.bus(upkeep.settings), key, host, Command("apply", number=upkeep.workers))
     if not reply.ok:
         raise AigisError(reply.message or "the running supervisor refused to apply what changed")
+    if reply.message:
+        terminal.warn(f"aigis: {reply.message}")
 
 
 def await_rest(upkeep: Upkeep) -> HostStatus:

@@ -182,14 +182,15 @@ class Children:
             kept.history = [end]
         now = self._clock()
         action = decide(kept.wanted.policy, kept.history, now)
-        kept.reason = action.reason
+        said = self._pump.last_words(kept.name)
+        kept.reason = f"{action.reason}; it said last: {said}" if said and end.code != 0 else action.reason
         match action:
             case Restart(at):
                 kept.state = "backoff"
                 self._loop.call_later(max(0.0, at - now), self._post, RetryDue(kept.name, kept.attempt))
             case GiveUp(state):
                 kept.state = state
-        level = logging.INFO if kept.state == "stopped" else logging.WARNING
+        level = {"stopped": logging.INFO, "failed": logging.ERROR}.get(kept.state, logging.WARNING)
         _LOGGER.log(level, "%s: %s", kept.name, kept.reason, extra={"action": kept.state, "child": kept.name})
 
 

@@ -85,6 +85,8 @@ class Commander:
         return state not in ("failed", "backoff"), f"{plugin.name} is {state}{': ' if reason else ''}{reason}"
 
     def _unknown(self, name: str) -> str:
+        if name.removeprefix("aigis.").startswith("worker-"):
+            return f"{name!r} is a worker, not a plugin: `invoke scale N` says how many there are"
         near = nearest(name, self._state.plugins)
         known = f"did you mean {near!r}?" if near else f"there are: {', '.join(self._state.plugins) or 'none'}"
         return f"no plugin {name!r} is declared in {str(self._state.settings.home.root)!r}; {known}"
@@ -95,6 +97,7 @@ class Commander:
         except AigisError as error:
             return Outcome(False, str(error))
         old = self._state.settings
+        notices = self._without_effect(old, new, workers)
         # Where this host's Redis is and what it is called is decided once, at its start.
         self._state.settings = dataclasses.replace(new, home=old.home, host=old.host, redis_url=old.redis_url)
         self.forget_stops()
@@ -103,7 +106,24 @@ class Commander:
             self._effects.keep_wish(self._state.scale_key, None)
         self._retry_failed()
         self._effects.prepare()
-        return Outcome(True, "the settings are read again; `invoke status` shows what changes")
+        return Outcome(True, "; ".join(notices))
+
+    def _without_effect(self, old: Settings, new: Settings, workers: int) -> list[str]:
+        """Name the settings that changed and are not followed now, with what it takes."""
+        notices = [
+            f"{name} changed in aigis.toml or the environment: that takes `invoke down` and `invoke up`"
+            for name, before, after in (("redis", old.redis_url, new.redis_url), ("host", old.host, new.host))
+            if before != after
+        ]
+        if old.threads != new.threads:
+            notices.append("threads changed in aigis.toml: workers started from now on have them")
+        scaled = self._state.scaled_workers
+        if workers < 0 and scaled is not None and scaled != new.workers:
+            notices.append(
+                f"{new.workers} workers are set, but `invoke scale {scaled}` holds; "
+                f"`invoke up --workers {new.workers}` ends that"
+            )
+        return notices
 
     def forget_stops(self) -> None:
         """End what `stop` lasts for: it holds until the next `up`."""

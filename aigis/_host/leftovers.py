@@ -47,12 +47,15 @@ def _stop(ledger: Ledger, records: list[ChildRecord], grace: float | None, *, sp
     def find() -> list[Process]:
         return _find(ledger, records, spare=spare)
 
-    patience = grace if grace is not None else max((record.grace for record in records), default=10.0)
-    deadline = time.monotonic() + patience
-    asked: set[int] = set()
-    while (found := find()) and time.monotonic() < deadline:
+    graces = {record.name: record.grace if grace is None else grace for record in records}
+    longest = max(graces.values(), default=10.0 if grace is None else grace)
+    by_name = {record.name: record for record in records}
+    began, asked = time.monotonic(), set[int]()
+    while (found := find()) and (waited := time.monotonic() - began) < longest:
         for process in found:
-            if process.pid not in asked:
+            if waited >= graces.get(_name_of(process, ledger, by_name), longest):
+                send_signal(process, signal.SIGKILL)
+            elif process.pid not in asked:
                 send_signal(process, signal.SIGTERM)
                 send_signal(process, signal.SIGCONT)
                 asked.add(process.pid)

@@ -126,4 +126,6 @@ class Preparer:
 
 
 def _tell(line: str) -> None:
-    _LOGGER.info("%s", line, extra={"action": "build"})
+    # Each package installed is a line of uv's; how many there were it says as well.
+    level = logging.DEBUG if line.startswith((" + ", " - ", " ~ ", "Activate with")) else logging.INFO
+    _LOGGER.log(level, "%s", line, extra={"action": "build"})

@@ -24,6 +24,8 @@ HIGH_WATER = 8 * 1024 * 1024
 """Bytes of waiting records above which reading rests while Redis takes records: the children wait, nothing is lost."""
 MOST_BYTES = 32 * 1024 * 1024
 """Bytes of records kept while Redis is away; then the oldest are dropped and counted."""
+LAST_WORDS = 160
+"""Characters of a child's last line that go into the reason of its end."""
 _OVERHEAD = 400
 """Bytes a record takes beside its text, roughly."""
 
@@ -39,11 +41,14 @@ class Buffer:
         self.dropped = 0
         """Records dropped since the count was last taken."""
         self.filled = asyncio.Event()
+        self._last_words: dict[str, str] = {}
 
     def add(self, record: Record) -> None:
         """Append a record; drops the oldest that are not just being sent when there is no room."""
         size = _OVERHEAD + len(record.message) + sum(len(str(value)) for value in record.fields.values())
         self._records.append((record, size))
+        if last := record.message.strip().rpartition("\n")[2]:
+            self._last_words[record.plugin] = last[:LAST_WORDS]
         self.bytes += size
         self.filled.set()
         while self.bytes > self._most_bytes and len(self._records) > self._taken + 1:
@@ -74,10 +79,13 @@ class Buffer:
         dropped, self.dropped = self.dropped, 0
         return dropped
 
-    def last_words(self, plugin: str, count: int = 1) -> str:
-        """Return the last messages of one plugin that still wait here, for an error message."""
-        said = [record.message for record, _ in self._records if record.plugin == plugin]
-        return " | ".join(said[-count:])
+    def last_words(self, plugin: str) -> str:
+        """Return the last line of one plugin that was not empty, for an error message."""
+        return self._last_words.get(plugin, "")
+
+    def forget_words(self, plugin: str) -> None:
+        """Forget the last line: a new run begins."""
+        self._last_words.pop(plugin, None)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -126,7 +134,12 @@ class Pump:
 
     def attach(self, child: Child) -> list[_Source]:
         """Begin to read a child's pipes; the descriptors belong to the pump from here on."""
+        self._buffer.forget_words(child.name)
         return [self._open(child.name, output) for output in child.outputs]
+
+    def last_words(self, name: str) -> str:
+        """Return the last line of a child's present run that was not empty."""
+        return self._buffer.last_words(name)
 
     async def drained(self, sources: Iterable[_Source]) -> None:
         """Wait until all that an ended child wrote has been read; pipes that others hold open are then closed."""

@@ -68,6 +68,9 @@ def configuration(data: Path, socket: Path, password: str) -> str:
         f"dir {quoted(str(data))}",
         "daemonize no",
         'logfile ""',
+        # Its banner at every start would be the longest text in the log.
+        "loglevel warning",
+        "always-show-logo no",
         "appendonly yes",
         "appendfsync everysec",
         'save ""',

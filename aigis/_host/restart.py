@@ -60,7 +60,7 @@ class End:
     def __str__(self) -> str:
         if self.error:
             return f"could not be started: {self.error}"
-        return f"{'never came up: ' if self.never_up else ''}{how(self.code)} after {seconds(self.up_for)}"
+        return f"{'ended at once: ' if self.never_up else ''}{how(self.code)} after {seconds(self.up_for)}"
 
 
 @dataclass(frozen=True)

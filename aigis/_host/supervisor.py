@@ -200,7 +200,8 @@ class Supervisor:
             self.state.prepared = True
 
     def _obey(self, command: Command) -> None:
-        _LOGGER.info("command: %s %s", command.verb, command.plugin or command.number, extra={"action": command.verb})
+        what = command.plugin or (command.number if command.verb == "scale" else "")
+        _LOGGER.info("command: %s %s", command.verb, what, extra={"action": command.verb})
         outcome = self._commander.obey(command)
         self._pending.append(_Pending(command, outcome, self._clock() + PATIENCE))
 

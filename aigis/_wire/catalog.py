@@ -102,9 +102,15 @@ class Catalog:
         return found
 
     def _not_found(self, path: str) -> str:
+        below = self.children(path)
+        if below:
+            return f"aigis.{path} is no skill; below it are {', '.join(below)}"
         near = self._near(path)
-        hint = f"; did you mean aigis.{near}?" if near else "; `invoke skills` lists what there is"
-        return f"no skill aigis.{path}{hint}"
+        if near is not None:
+            return f"no skill aigis.{path}; did you mean aigis.{near}?"
+        failed = ", ".join(repr(entry.plugin) for entry in self.entries.values() if entry.state == "failed")
+        why = f"; of the plugins, {failed} failed, see `invoke status`" if failed else ""
+        return f"no skill aigis.{path}; `invoke skills` lists what there is, `invoke up` takes new plugins in{why}"
 
     def _near(self, path: str) -> Optional[str]:
         """Return the known name most like the first segment of `path` that is unknown, with what stands before it."""

@@ -11,7 +11,15 @@ from typing import Any, Callable, Mapping, Optional
 
 from aigis._base import errors
 from aigis._base.context import CURRENT_CALL
-from aigis._base.errors import AigisError, BusUnavailable, CallTooDeep, ReplyError, SkillTimeout, WorkerLost
+from aigis._base.errors import (
+    AigisError,
+    BusUnavailable,
+    CallTooDeep,
+    NotPicklable,
+    ReplyError,
+    SkillTimeout,
+    WorkerLost,
+)
 from aigis._base.home import Home
 from aigis._base.messages import CatalogEntry
 from aigis._wire import keys, serializer
@@ -80,7 +88,7 @@ class RemoteInvoker:
         `seconds` bounds the call; None takes what is left of the call this one is nested in, the plugin's TIMEOUT or
         300 s. Raises the skill's own exception, or one of `aigis.CallError`'s kinds.
         """
-        arguments = serializer.dumps((args, dict(kwargs or {})))
+        arguments = _pickled(args, dict(kwargs or {}), path)
         link = self.link()
         target = link.target(path, seconds)
         sent = self._seal(link, target, path, arguments, seconds, value_only)
@@ -157,9 +165,12 @@ class RemoteInvoker:
                 started="unknown",
             )
         try:
-            if link.exchange.generation == link.catalog().generation:
+            catalog = link.catalog()
+            if link.exchange.generation != catalog.generation:
+                catalog = link.refresh()
+            if catalog.generation == sent.header.generation:
                 return
-            refusal = link.refresh().refusal(sent.header.path)
+            refusal = catalog.refusal(sent.header.path)
             taken_back = refusal is not None and link.exchange.remove(keys.queue_key(sent.queue), sent.message)
         except BusUnavailable:
             return  # it is on its way and may have started: for want of Redis no call is refused any more
@@ -266,6 +277,19 @@ def celery_message(header: CallHeader, queue: str, leaf: str, body: bytes) -> by
         f'"delivery_info":{{"exchange":"","routing_key":"{queue}"}},"priority":0,"body_encoding":"base64",'
         f'"delivery_tag":"{header.id}"}}}}'
     ).encode()
+
+
+def _pickled(args: tuple[Any, ...], kwargs: dict[str, Any], path: str) -> bytes:
+    try:
+        return serializer.dumps((args, kwargs))
+    except NotPicklable:
+        named = {f"argument {index + 1}": value for index, value in enumerate(args)}
+        for name, value in {**named, **{f"argument {name!r}": value for name, value in kwargs.items()}}.items():
+            try:
+                serializer.dumps(value)
+            except NotPicklable as error:
+                raise NotPicklable(f"aigis.{path}, {name}: {error}", path=error.path) from error
+        raise
 
 
 def _read(read: Callable[[Any], Any], value: Any, header: ReplyHeader) -> Any:

@@ -74,6 +74,7 @@ class System:
         self._running: list[subprocess.Popen[Any]] = []
         self._sockets: set[Path] = set()
         self._marks: set[str] = set()
+        self._descendants: set[psutil.Process] = set()
 
     # What lies in the home.
 
@@ -230,6 +231,7 @@ class System:
             with contextlib.suppress(psutil.Error):
                 mark = process.environ().get("AIGIS_CHILD", "")
                 self._marks |= {mark.partition(":")[0] + ":"} if mark else set()
+                self._descendants |= {process, *process.children(recursive=True)}
         with contextlib.suppress(OSError):
             url = (self.root / ".aigis" / "bus").read_text().strip()
             if url.startswith("unix:"):
@@ -237,9 +239,9 @@ class System:
 
     def assert_nothing_left(self) -> None:
         """See that neither process nor socket nor held lock is left."""
-        strangers = {process.pid for process in self._running}
-        left = [process for process in self.processes() if process.pid not in strangers]
-        assert left == []
+        ours = {process.pid for process in self._running}
+        left = {*self.processes(), *filter(is_alive, self._descendants)}
+        assert {process for process in left if process.pid not in ours} == set()
         assert [socket for socket in self._sockets if socket.exists() or socket.parent.exists()] == []
         lock = self.root / ".aigis" / "supervisor.lock"
         if lock.exists():
@@ -259,8 +261,9 @@ class System:
         try:
             self.down()
         finally:
-            for process in self.processes():
-                process.kill()
+            for stray in {*self.processes(), *filter(is_alive, self._descendants)}:
+                with contextlib.suppress(psutil.Error):
+                    stray.kill()
             shutil.rmtree(self._outputs)
 
 
@@ -277,6 +280,23 @@ def home(name: str = "home") -> Iterator[System]:
             yield system
         finally:
             system.close()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether exactly this process still runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def noted(file: Path) -> list[psutil.Process]:
+    """Return the living processes whose ids lie in a file, one a line."""
+    found = []
+    for line in file.read_text().split() if file.exists() else ():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(int(line)))
+    return [process for process in found if is_alive(process)]
 
 
 def settled(look: Callable[[], Any], wanted: Any, seconds: float = 15.0) -> None:

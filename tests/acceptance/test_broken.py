@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,10 +76,11 @@ PLUGINS = {
     "private": core("def _own(): pass\nSKILLS = ['_own']\n", "'_own'"),
     "same-name": core("good = sum\nSKILLS = ['good']\n", "'good'", "aaa", "same-name"),
     "below-name": core("class good:\n    more = 1\nSKILLS = ['good.more']\n", "good.more", "aaa"),
-    "mutual-a": core("import aigis\nLIMIT = aigis.mutualb\nmutuala = 1\nSKILLS = ['mutuala']\n", "mutual-a", "mutual-b"),
-    "mutual-b": core("import aigis\nLIMIT = aigis.mutuala\nmutualb = 1\nSKILLS = ['mutualb']\n", "mutual-a", "mutual-b"),
+    "mutual-a": core("import aigis\nmutuala = aigis.mutualb\nSKILLS = ['mutuala']\n", "mutual-a", "mutual-b"),
+    "mutual-b": core("import aigis\nmutualb = aigis.mutuala\nSKILLS = ['mutualb']\n", "mutual-a", "mutual-b"),
     "thread": core(
-        "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), name='busy-bee', daemon=True).start()\n"
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(99,), name='busy-bee', daemon=True).start()\n"
         "thread = 1\nSKILLS = ['thread']\n",
         "busy-bee", "allow_taint",
     ),
@@ -87,7 +88,7 @@ PLUGINS = {
         "import subprocess\nchild = subprocess.Popen(['sleep', '1234'])\nSKILLS = ['child']\n", "child", "allow_taint"
     ),
     "killer": core("import os\nos._exit(9)\nSKILLS = []\n", "code 9", "worker"),
-    "endless": core("import time\ntime.sleep(1000)\nSKILLS = []\n", "import", "2 s"),
+    "endless": core("import time\ntime.sleep(1000)\nSKILLS = []\n", "import", "1 s"),
     # LAUNCH.
     "no-launch": Broken(("LAUNCH",), kind="internal"),
     "no-module": launched("internal", "nothing_here", "'nothing_here'", "LAUNCH"),
@@ -96,7 +97,7 @@ PLUGINS = {
     "not-on-path": launched("external", ["no-such-program"], "'no-such-program'", "PATH"),
     "not-executable": launched("external", ["./run"], "'./run'", "chmod", files={"run": "#!/bin/sh\n"}),
     "shell-line": launched("external", "sleep 10", "list", "['sleep', '10']"),
-    "at-once": launched("external", ["sh", "-c", "exit 4"], "never came up", "code 4"),
+    "at-once": launched("external", ["sh", "-c", "exit 4"], "ended at once", "code 4"),
     "wheelless": launched(
         "external", ["python3", "-c", ""], "absent-1-py3-none-any.whl",
         files={"requirements.txt": "./absent-1-py3-none-any.whl\n"}, REQUIREMENTS_FILE="{root}/requirements.txt",
@@ -114,9 +115,12 @@ def patient() -> Iterator[System]:
             system.plugin(name, broken.kind, broken.core, broken.files, **broken.keys)
         allowed = PLUGINS["thread"].core
         assert allowed is not None
-        system.plugin("allowed", "core", allowed.replace("thread = 1", "allowed = 1").replace("['thread']", "['allowed']"))
+        system.plugin(
+            "allowed", "core", allowed.replace("thread = 1", "allowed = 1").replace("['thread']", "['allowed']")
+        )
         system.settings(
-            "[aigis]\nimport_timeout = 2\n[core]\nfolderless = '/no/such/folder'\n[plugins.allowed]\nallow_taint = true\n"
+            "[aigis]\nimport_timeout = 1\n[core]\nfolderless = '/no/such/folder'\n"
+            "[plugins.allowed]\nallow_taint = true\n"
         )
         system.up(code=3)
         yield system

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +43,18 @@ def test_the_same_line_means_the_same_in_every_process(caller: Console) -> None:
     assert caller.value("aigis.things.echo(1, 'two', x=[3.5, None])") == [[1, "two"], {"x": [3.5, None]}]
     assert caller.value("m = aigis.things; [m.check('ada'), m.echo()]") == [True, [[], {}]]
     assert caller.value("aigis.calls.value('things.MAX_NAME_LENGTH')") == 25
+
+
+def test_threads_that_share_a_path_never_mix_calls(proxy: Console) -> None:
+    """A18"""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "m = aigis.things\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    got = list(pool.map(lambda i: m.echo(i)[0][0] if i % 2 else m.check(str(i)), range(200)))\n"
+        "got"
+    )
+    assert proxy.value(code) == [number if number % 2 else True for number in range(200)]
 
 
 def test_modules_objects_and_classes_are_skills(caller: Console) -> None:
@@ -140,11 +151,12 @@ def test_a_result_that_cannot_travel_names_its_culprit_and_the_worker_goes_on(pr
     assert proxy.value("aigis.things.check('ada')") is True
 
 
-def test_a_skill_that_exits_ends_its_call_and_not_its_worker(stranger: Console) -> None:
-    before = stranger.value("sorted({aigis.things.pid() for _ in range(60)})")
-    for _ in range(3):
-        assert stranger.error("aigis.things.fail('system')").kind == "SystemExit"
-    assert stranger.value("aigis.things.pid()") in before
+def test_a_skill_that_exits_ends_its_call_and_neither_worker_nor_caller(calls: System, stranger: Console) -> None:
+    before = calls.status()["workers"]
+    failure = stranger.error("aigis.things.fail('system')")
+    assert "Exception" in failure.lineage
+    assert "SystemExit: 3" in failure.text + failure.cause
+    assert [row["pid"] for row in calls.status()["workers"]] == [row["pid"] for row in before]
 
 
 def test_a_traceback_names_the_core_file_and_the_line(calls: System, stranger: Console) -> None:
@@ -187,11 +199,11 @@ def test_skills_called_at_once_from_everywhere_run_one_at_a_time_in_a_single_plu
 
 
 @pytest.fixture
-def spoken(calls: System, stranger: Console) -> Iterator[list[dict[str, object]]]:
+def spoken(calls: System, stranger: Console) -> list[dict[str, object]]:
     """Return the records of a plugin that has said everything it can."""
     stranger.value("aigis.speaker.say('out loud')")
     stranger.value("aigis.speaker.mixed()")
-    yield calls.records("--plugin", "speaker")
+    return calls.records("--plugin", "speaker")
 
 
 def test_a_callable_gets_the_plugins_logger_by_keyword(stranger: Console) -> None:

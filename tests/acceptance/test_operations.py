@@ -66,6 +66,7 @@ def system() -> Iterator[System]:
 def near(system: System) -> Iterator[Console]:
     """Return the internal-local plugin; a reload may have started it anew."""
     console = eventually(lambda: reached(system))
+    assert console is not None
     yield console
     console.close()
 

@@ -299,12 +299,13 @@ def test_a_nested_call_does_not_wait_for_loading_beyond_the_outer_deadline(
     assert caught.value.__dict__["started"] == "no"
 
 
-def test_disabling_a_plugin_ends_the_calls_that_wait_for_it(worker: Worker, start: Start) -> None:
-    call = start(1)
-    eventually(worker.waiting)
+def test_disabling_a_plugin_ends_all_calls_that_wait_for_it(worker: Worker, start: Start) -> None:
+    calls = [start(number) for number in range(4)]
+    eventually(lambda: worker.waiting() == 4)
     worker.publish(CatalogEntry("echo", "core", "disabled", skills=ECHO.skills))
-    with pytest.raises(PluginDisabled, match="plugin 'echo' is disabled"):
-        call.result(3)
+    for call in calls:
+        with pytest.raises(PluginDisabled, match="plugin 'echo' is disabled"):
+            call.result(4)
     assert worker.waiting() == 0
 
 

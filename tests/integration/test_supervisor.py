@@ -117,7 +117,7 @@ def test_plugins_start_run_and_fail_each_by_itself(host: Host) -> None:
     host.wait(lambda: host.plugin("quick").state == "failed")
     assert host.states() == {"ticker": "running", "quick": "failed", "oneshot": "stopped", "broken": "failed"}
     quick = host.plugin("quick")
-    assert (quick.restarts, quick.reason.startswith("never came up: exited with code 3")) == (1, True)
+    assert (quick.restarts, quick.reason.startswith("ended at once: exited with code 3")) == (1, True)
     assert "given a second time" in host.plugin("broken").reason
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import redis
+from kombu.exceptions import EncodeError
 
 import aigis
 from aigis._wire import keys, serializer
@@ -299,7 +300,7 @@ def test_celerys_own_way_of_calling_is_answered_with_ours(hand: Hand, app: Any) 
     reply, _ = hand.reply(header)
     assert reply.error == "CallError"
     assert "write `aigis.x.y(…)` instead of `.delay(…)`" in reply.message
-    with pytest.raises(TypeError, match=r"write `aigis\.x\.y\(…\)` instead"):
+    with pytest.raises(EncodeError, match=r"write `aigis\.x\.y\(…\)` instead"):
         app.send_task("aigis.cards.draw", serializer=serializers.CALL)
 
 

@@ -126,7 +126,16 @@ def test_a_wrong_name_is_answered_with_the_near_one(path: str, near: str) -> Non
 
 
 def test_a_name_like_none_is_sent_to_the_list() -> None:
-    assert str(catalog(DICE).refusal("zzz")) == "no skill aigis.zzz; `invoke skills` lists what there is"
+    assert str(catalog(DICE).refusal("zzz")).startswith("no skill aigis.zzz; `invoke skills` lists what there is")
+
+
+def test_a_name_like_none_may_be_that_of_a_plugin_that_failed() -> None:
+    broken = entry("teller", state="failed", reason="its manifest is broken")
+    assert str(catalog(DICE, broken).refusal("zzz")).endswith("of the plugins, 'teller' failed, see `invoke status`")
+
+
+def test_a_branch_is_answered_with_what_lies_below_it() -> None:
+    assert str(catalog(DICE).refusal("dnd")) == "aigis.dnd is no skill; below it are roll"
 
 
 def test_children_are_the_names_directly_below() -> None:

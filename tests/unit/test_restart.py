@@ -57,7 +57,7 @@ def test_history_decides(story: str, policy: RestartPolicy, history: list[End], 
 @pytest.mark.parametrize(
     ("end", "text"),
     [
-        (AT_ONCE, "never came up: exited with code 3 after 0.2 s"),
+        (AT_ONCE, "ended at once: exited with code 3 after 0.2 s"),
         (End(12.4, 1), "exited with code 1 after 12 s"),
         (KILLED, "killed by SIGKILL after 12 s"),
         (MISSING, "could not be started: there is no program 'x'"),

@@ -28,7 +28,8 @@ class Runs:
         self._running.release()
 
     def run_submitted(self, number: int) -> None:
-        self.run(number)
+        with self._turns.held("dice"):
+            self.run(number)
         self._turns.done("dice")
 
 
@@ -77,16 +78,29 @@ def test_threads_of_both_kinds_never_run_at_once() -> None:
     assert [number for number in runs.order if number >= 100] == list(range(100, 200))
 
 
+def test_threads_that_wait_for_the_turn_never_keep_the_one_that_has_it_next_from_a_thread() -> None:
+    turns = Turns()
+    runs = Runs(turns)
+
+    def hold(number: int) -> None:
+        turns.submit("dice", lambda: pool.submit(runs.run_submitted, number + 100))  # type: ignore[arg-type]
+        with turns.held("dice", 5):
+            runs.run(number)
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(hold, number) for number in range(20)]:
+            future.result()
+        eventually(lambda: runs.done == 40)
+
+
 def test_a_turn_that_does_not_come_in_time_ends_as_not_started() -> None:
     turns = Turns()
-    turns.submit("dice", lambda: None)
-    with (
-        pytest.raises(SkillTimeout, match="plugin 'dice' is SINGLE and was busy until the deadline") as caught,
-        turns.held("dice", 0.02),
-    ):
-        pass
-    assert caught.value.__dict__["started"] == "no"
-    turns.done("dice")
+    with turns.held("dice", 0):
+        with pytest.raises(SkillTimeout, match="plugin 'dice' is SINGLE and was busy until the deadline") as caught:
+            turns.held("dice", 0.02).__enter__()
+        assert caught.value.__dict__["started"] == "no"
+        with turns.held("feeds", 0):
+            pass
     with turns.held("dice", 0):
         pass
 
@@ -99,9 +113,12 @@ def test_a_turn_is_given_back_by_what_fails_in_it() -> None:
         pass
 
 
-def test_a_turn_held_is_passed_to_what_waits_without_a_thread() -> None:
+def test_once_closed_nothing_more_is_started() -> None:
     turns, started = Turns(), []
-    with turns.held("dice", 0):
-        turns.submit("dice", lambda: started.append(1))
-        assert started == []
-    assert started == [1]
+    for number in range(3):
+        turns.submit("dice", lambda number=number: started.append(number))  # type: ignore[misc]
+    turns.close()
+    turns.done("dice")
+    turns.submit("dice", lambda: started.append(3))
+    turns.submit("feeds", lambda: started.append(4))
+    assert started == [0]
