@@ -135,7 +135,7 @@ def test_a_name_like_none_may_be_that_of_a_plugin_that_failed() -> None:
 
 
 def test_a_branch_is_answered_with_what_lies_below_it() -> None:
-    assert str(catalog(DICE).refusal("dnd")) == "aigis.dnd is no skill; below it are roll"
+    assert str(catalog(DICE).refusal("dnd")) == "aigis.dnd is no skill; below it are roll, sheet"
 
 
 def test_children_are_the_names_directly_below() -> None:
