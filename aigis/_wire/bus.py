@@ -76,7 +76,7 @@ def unavailable(url: str, error: Exception) -> BusUnavailable:
     if isinstance(error, redis.exceptions.ResponseError):
         return BusUnavailable(f"Redis at {without_password(url)!r} refuses: {error}; see `invoke status` and its log")
     return BusUnavailable(
-        f"Redis at {without_password(url)!r} cannot be reached: {error or type(error).__name__}; is AIGIS up? "
+        f"Redis at {without_password(url)!r} cannot be reached: {str(error) or type(error).__name__}; is AIGIS up? "
         "`invoke status` tells, `invoke up` starts it"
     )
 

@@ -267,8 +267,11 @@ def test_a_chain_too_long_is_refused_with_the_chain(worker: Worker, caller: Remo
 
 
 def test_arguments_that_cannot_travel_are_told_before_anything_is_sent(worker: Worker, caller: RemoteInvoker) -> None:
-    with pytest.raises(NotPicklable, match="lock"):
-        caller.invoke("echo.say", (threading.Lock(),))
+    with pytest.raises(NotPicklable, match=r"aigis\.echo\.say, argument 2: value\['a'\] is a _thread\.lock") as caught:
+        caller.invoke("echo.say", (1, {"a": threading.Lock()}))
+    assert caught.value.path == "['a']"
+    with pytest.raises(NotPicklable, match=r"argument 'b': value is a _thread\.lock"):
+        caller.invoke("echo.say", (), {"b": threading.Lock()})
     assert worker.waiting() == 0
 
 
