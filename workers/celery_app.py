@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery import Celery
@@ -12,7 +13,7 @@ from aigis._wire.bus import BusClock, connect, read_url, redis_now
 from aigis._wire.keys import PREFIX
 from aigis._wire.signing import Signer, read_key
 from workers import serializers
-from workers.transport import broker_url
+from workers.transport import broker_url, log_in_as
 
 PREFETCH = 4
 """Calls fetched ahead per thread: hides the round trip of a fetch, and bounds what a killed worker takes with it."""
@@ -29,11 +30,11 @@ def make_app(url: str, key: bytes, *, worker: str = "") -> Celery:
     """Return the app of one process."""
     clock = BusTime(url)
     serializers.register_serializers(Signer(key, serializers.CONTROL_LABEL), clock.now)
+    log_in_as(url)
     app = Celery("aigis", broker=broker_url(url), backend="workers.replies:ReplyBackend", set_as_current=False)
+    # Not settings: Celery shows those to whoever inspects a worker.
+    app.aigis = Cluster(url, key, worker)
     app.conf.update(
-        aigis_redis_url=url,
-        aigis_key=key,
-        aigis_worker=worker,
         accept_content=[serializers.CALL, serializers.CONTROL],
         task_serializer=serializers.CONTROL,  # remote control is sent with this one
         result_serializer=serializers.CONTROL,
@@ -69,6 +70,15 @@ def forget_builtin_tasks(app: Celery) -> None:
     """Drop Celery's own tasks: a message may name nothing but skills."""
     for name in [name for name in app.tasks if name.startswith("celery.")]:
         app.tasks.pop(name)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the app's own parts need to know."""
+
+    url: str = field(repr=False)
+    key: bytes = field(repr=False)
+    worker: str = ""
 
 
 class BusTime:

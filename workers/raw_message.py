@@ -36,6 +36,8 @@ def _check(payload: Any) -> None:
     kinds = ("headers", dict), ("properties", dict), ("body", str)
     if not isinstance(payload, dict) or not all(isinstance(payload.get(name), kind) for name, kind in kinds):
         raise MessageRejected("it has not the shape of a message")
+    if payload["properties"].get("body_encoding") != "base64":
+        raise MessageRejected("its body is in no encoding known here")
     texts = [payload["properties"].get("delivery_tag"), *(payload["headers"].get(name, "") for name in ("task", "id"))]
     if not all(isinstance(text, str) for text in texts):
         raise MessageRejected("its name or id is no text")

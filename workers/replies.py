@@ -47,10 +47,10 @@ class ReplyBackend(Backend):
 
     def __init__(self, app: Any, url: str | None = None, **options: Any) -> None:
         super().__init__(app, **options)
-        self._client = connect(app.conf["aigis_redis_url"])
-        self._url = app.conf["aigis_redis_url"]
-        self._signer = Signer(app.conf["aigis_key"], "reply")
-        self._hostname = app.conf["aigis_worker"]
+        self._url = app.aigis.url
+        self._client = connect(self._url)
+        self._signer = Signer(app.aigis.key, "reply")
+        self._hostname = app.aigis.worker
 
     def store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **options: Any
@@ -95,6 +95,10 @@ class ReplyBackend(Backend):
             error, text = "CallError", f"the worker could not run the call: {type(result).__name__}: {result}"
         header = ReplyHeader(id=task_id, kind="error", worker=self._hostname, error=error, message=text)
         return Answer(reply_to, task_id, seal_reply(self._signer, header))
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        """Tell Celery, which asks before it marks a call as revoked, that no result is kept."""
+        return {"status": "PENDING", "result": None}
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: nobody subscribes to anything."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from aigis._base.context import CURRENT_CALL, CallContext
 from aigis._base.errors import (
     AigisError,
     BusUnavailable,
+    CallError,
     MessageRejected,
     NotPicklable,
     Refused,
@@ -64,12 +64,21 @@ class Runner:
     """Whether a plugin runs one call at a time."""
     on_end: Callable[[], None] = lambda: None
     """Called in the thread of the call when its skill has ended."""
+    pid: int = field(default_factory=os.getpid)
 
     def run(self, call_id: str, reply_to: str, body: bytes) -> Answer:
         """Run a sealed call and return its answer; never raises for what the message or the skill does.
 
         `reply_to` and `call_id` are what the outer, unsigned message says; a verified call's own are used instead.
         """
+        try:
+            return self._answer(call_id, reply_to, body)
+        except BaseException as error:  # the last resort: an answer the caller can do little with is better than none
+            name = _class_name(error)
+            _LOGGER.error("a call ended in %s, which cannot be described", name, extra={"action": "call"})
+            return self._error(call_id, reply_to, CallError(f"the skill ended in {name}, which cannot be described"))
+
+    def _answer(self, call_id: str, reply_to: str, body: bytes) -> Answer:
         try:
             header, arguments = self._open(call_id, body)
         except (MessageRejected, ValueError, TypeError, KeyError) as error:
@@ -126,6 +135,9 @@ class Runner:
         except BaseException as error:  # the boundary to foreign code: SystemExit of a skill must not end the worker
             return self._raised(header, error)
         finally:
+            if os.getpid() != self.pid:
+                # The skill forked and its clone came back with it: the original answers, the clone has nothing to do.
+                os._exit(0)
             self.on_end()
             CURRENT_CALL.reset(token)
         reply = ReplyHeader(id=header.id, kind="value", worker=self.worker, host=self.host)
@@ -139,11 +151,7 @@ class Runner:
 
     def _raised(self, header: CallHeader, error: BaseException) -> Answer:
         frames = without_own_frames(error.__traceback__)
-        try:
-            payload = serializer.dumps(describe_exception(error.with_traceback(frames)))
-        except Exception:  # the exception itself cannot be looked at; its text still can
-            text = "".join(traceback.format_exception_only(type(error), error)).strip()
-            return self._error(header.id, header.reply_to, aigis.CallError(f"aigis.{header.path} raised {text}"))
+        payload = serializer.dumps(describe_exception(error.with_traceback(frames)))
         reply = ReplyHeader(id=header.id, kind="exception", worker=self.worker, host=self.host)
         return Answer(header.reply_to, header.id, seal_reply(self.replies, reply, payload))
 
@@ -164,7 +172,7 @@ class Runner:
 def _unpickle(arguments: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
     try:
         args, kwargs = serializer.loads(arguments)
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise NotPicklable(
             f"the arguments cannot be read where the skill runs: {type(error).__name__}: {error}; send plain values, "
             "or objects whose module is installed there"
@@ -185,3 +193,8 @@ def without_own_frames(frames: TracebackType | None) -> TracebackType | None:
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OWN_CODE):
         frames = frames.tb_next
     return frames
+
+
+def _class_name(error: BaseException) -> str:
+    """Return an exception's class name without asking the class, which may be as hostile as its instance."""
+    return str(type.__dict__["__name__"].__get__(type(error)))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import Empty
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import redis
 from kombu.transport import TRANSPORT_ALIASES
@@ -33,10 +35,15 @@ class Channel(kombu_redis.Channel):
     """Called with a redis-py client whenever the worker has a new connection; of the class, since kombu shows a
     channel's options in `celery inspect stats`, where no function may be."""
 
+    credentials: Mapping[str, str] = MappingProxyType({})
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         if self.on_connected is not None:
             type(self).on_connected(self.client)
+
+    def _connparams(self, *args: Any, **options: Any) -> Any:
+        return {**super()._connparams(*args, **options), **self.credentials}  # type: ignore[no-untyped-call]
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -102,11 +109,23 @@ def give_back_on_close() -> None:
 
 
 def broker_url(redis_url: str) -> str:
-    """Return a Redis URL as kombu wants it, naming our transport.
+    """Return a Redis URL as kombu wants it, naming our transport, without user and password.
 
     Raises ValueError for a URL that is neither `redis://` nor `unix://`.
     """
-    for prefix, ours in (("unix://", f"{SCHEME}+socket://"), ("redis://", f"{SCHEME}://")):
-        if redis_url.startswith(prefix):
-            return ours + redis_url.removeprefix(prefix)
-    raise ValueError(f"the Redis URL begins with {redis_url.partition('://')[0]!r}; use redis:// or unix://")
+    parts = urlsplit(redis_url)
+    scheme = {"unix": f"{SCHEME}+socket", "redis": SCHEME}.get(parts.scheme)
+    if scheme is None:
+        raise ValueError(f"the Redis URL begins with {parts.scheme!r}; use redis:// or unix://")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
+
+
+def log_in_as(redis_url: str) -> None:
+    """Have this process's channels use the user and password of a Redis URL.
+
+    They are not in the broker's URL, which Celery shows to whoever inspects a worker.
+    """
+    parts = urlsplit(redis_url)
+    found = {"username": parts.username, "password": parts.password}
+    Channel.credentials = {name: unquote(value) for name, value in found.items() if value}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from aigis._base.errors import PluginError
-from aigis._host.child import Child, start
+from aigis._host.child import Child, LaunchSpec, start
 from aigis._host.events import ChildEnded, ChildUp, Event, RetryDue
 from aigis._host.ledger import Ledger
 from aigis._host.processes import Process
@@ -38,6 +38,8 @@ class Kept:
     history: list[End] = field(default_factory=list)
     attempt: int = 0
     """Number of the last start, among those of all children: a delay that belongs to an older one is void."""
+    dismissed: bool = False
+    """True once we have asked this run to stop; its end is followed by a start if one is wanted."""
     forgiven: bool = False
     """True when the next end was announced and is no fault: it is followed by a start at once."""
 
@@ -60,19 +62,21 @@ class Children:
         post: Callable[[Event], None],
         *,
         clock: Callable[[], float] = time.monotonic,
+        start: Callable[[LaunchSpec, Ledger], Child] = start,
     ) -> None:
         self.kept: dict[str, Kept] = {}
         self._ledger = ledger
         self._pump = pump
         self._post = post
         self._clock = clock
+        self._start_child = start
         self._loop = asyncio.get_running_loop()
         self._lives: set[asyncio.Task[None]] = set()
         self._attempts = itertools.count(1)
 
     def observed(self) -> dict[str, Seen]:
         """Return what `reconcile` compares."""
-        return {name: Seen(kept.wanted, kept.state) for name, kept in self.kept.items()}
+        return {name: Seen(None if kept.dismissed else kept.wanted, kept.state) for name, kept in self.kept.items()}
 
     def perform(self, action: Action) -> None:
         """Do one thing that `reconcile` asked for."""
@@ -132,7 +136,7 @@ class Children:
         kept.started = self._clock()
         kept.state, kept.forgiven = "starting", False
         try:
-            child = kept.child = start(kept.wanted.spec, self._ledger)
+            child = kept.child = self._start_child(kept.wanted.spec, self._ledger)
         except PluginError as error:
             kept.child = None
             self._decide(kept, End(0.0, error=str(error)))
@@ -158,7 +162,7 @@ class Children:
         if kept.child is None:
             kept.state = "stopped"
             return
-        kept.state = "stopping"
+        kept.state, kept.dismissed = "stopping", True
         kept.child.stop()
         _LOGGER.info("%s is asked to stop", kept.name, extra={"action": "stop", "child": kept.name})
 

@@ -162,6 +162,8 @@ class Pump:
     def _on_ready(self, source: _Source) -> None:
         # Each source stands in line at most once, so that a flood takes turns with all others.
         self._loop.remove_reader(source.descriptor)
+        # More has come: its line is not idle, however long reading rests.
+        _cancel_flush(source)
         self._ready.put_nowait(source)
 
     async def _turns(self) -> None:
@@ -179,6 +181,7 @@ class Pump:
         try:
             data = os.read(source.descriptor, READ_BYTES)
         except BlockingIOError:
+            self._flush_later(source)
             self._listen(source)
             return
         except OSError:
@@ -192,9 +195,7 @@ class Pump:
         self._listen(source)
 
     def _flush_later(self, source: _Source) -> None:
-        if source.flush_timer is not None:
-            source.flush_timer.cancel()
-            source.flush_timer = None
+        _cancel_flush(source)
         if source.splitter.pending:
             source.flush_timer = self._loop.call_later(IDLE_FLUSH, self._flush, source)
 
@@ -226,3 +227,9 @@ class Pump:
         now = self._now()
         for line in lines:
             self._buffer.add(read_line(line, source.origin, now))
+
+
+def _cancel_flush(source: _Source) -> None:
+    if source.flush_timer is not None:
+        source.flush_timer.cancel()
+        source.flush_timer = None

@@ -23,7 +23,8 @@ class Wanted:
 class Seen:
     """One child that is known, and what it was started as."""
 
-    wanted: Wanted
+    wanted: Wanted | None
+    """None once we have asked it to stop: whatever is wanted from then on, be it the same again, is another run."""
     state: str
 
 
@@ -67,7 +68,7 @@ def reconcile(desired: Mapping[str, Wanted], observed: Mapping[str, Seen]) -> li
 
 
 def _is_stale(wanted: Wanted | None, seen: Seen) -> bool:
-    return wanted != seen.wanted
+    return seen.wanted is None or wanted != seen.wanted
 
 
 def _end(name: str, desired: Mapping[str, Wanted], seen: Seen) -> Action | None:

@@ -169,7 +169,7 @@ def _built_in_class(cls: type[BaseException]) -> type[BaseException]:
 def _portable(value: object) -> object:
     try:
         serializer.dumps(value)
-    except Exception:
+    except BaseException:  # what a plugin's class does when looked at is anybody's guess
         return _repr(value)
     return value
 
@@ -177,14 +177,14 @@ def _portable(value: object) -> object:
 def _repr(value: object) -> str:
     try:
         return repr(value)
-    except Exception:
+    except BaseException:  # what a plugin's class does when looked at is anybody's guess
         return f"<{type(value).__qualname__}>"
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:  # what a plugin's class does when looked at is anybody's guess
         return f"<{type(error).__qualname__} without a readable text>"
 
 

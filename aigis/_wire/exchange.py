@@ -22,6 +22,8 @@ BLOCK = 1.0
 """Seconds one wait in Redis lasts; after each the caller looks whether its call still makes sense."""
 ID_BYTES = 32
 """A reply begins with its call's id in hexadecimal, so that a leader can hand it over unread."""
+ANSWER_MARGIN = 2.0
+"""Seconds Redis may be late with the answer to a wait; a deadline is overrun by no more than this."""
 RECONNECT_PAUSE = 0.2
 
 RedisCommand = tuple[Any, ...]
@@ -30,8 +32,9 @@ RedisCommand = tuple[Any, ...]
 class Slot:
     """Where one waiting caller finds its reply."""
 
-    def __init__(self) -> None:
-        self.reply: Optional[bytes] = None
+    def __init__(self, admit: Callable[[bytes], Any]) -> None:
+        self.admit = admit
+        self.reply: Any = None
         self.wake = threading.Event()
 
 
@@ -41,7 +44,7 @@ class Exchange:
     def __init__(self, url: str) -> None:
         self._url = url
         self._sender = connect(url)
-        self._reader = connect(url, timeout=BLOCK + 9)
+        self._reader = connect(url, timeout=BLOCK + ANSWER_MARGIN)
         self._connection: Any = None
         self._slots: dict[str, Slot] = {}
         self._leading = threading.Lock()
@@ -50,16 +53,25 @@ class Exchange:
         """Of the catalog, as last seen beside a call."""
         self.run_id = ""
         """Of the Redis the reader is connected to."""
+        self.reachable = True
+        """Whether Redis answered when last asked."""
 
     def exchange(
-        self, call_id: str, commands: Sequence[RedisCommand], until: float, look: Callable[[], None]
-    ) -> Optional[bytes]:
+        self,
+        call_id: str,
+        commands: Sequence[RedisCommand],
+        until: float,
+        look: Callable[[], None],
+        admit: Callable[[bytes], Any] = lambda blob: blob,
+    ) -> Any:
         """Send `commands` once and return the reply of `call_id`, or None when `until` (monotonic) has passed.
 
-        `look` is called after each second without a reply and may raise to give the call up. Raises BusUnavailable
-        when the commands were refused or could not be sent; once they may have been sent, only the reply counts.
+        `look` is called after each second without a reply and may raise to give the call up. `admit` is given what
+        came for the call and returns the reply, or None for what is none: then the wait goes on. It may be called in
+        another thread. Raises BusUnavailable when the commands were refused or could not be sent; once they may have
+        been sent, only the reply counts.
         """
-        slot = self._slots[call_id] = Slot()
+        slot = self._slots[call_id] = Slot(admit)
         try:
             if self._leading.acquire(blocking=False):
                 try:
@@ -132,6 +144,7 @@ class Exchange:
         except BaseException:
             self._disconnect()
             raise
+        self.reachable = True
         self._saw(generation)
         self._deliver(popped)
         if refused:
@@ -170,7 +183,7 @@ class Exchange:
         blob: bytes = popped[1]
         slot = self._slots.get(blob[:ID_BYTES].decode("ascii", "replace"))
         if slot is not None:  # else its caller has given up
-            slot.reply = blob[ID_BYTES:]
+            slot.reply = slot.admit(blob[ID_BYTES:])
             slot.wake.set()
 
     def _connected(self) -> Any:
@@ -216,6 +229,7 @@ class Exchange:
             return True
 
     def _disconnect(self) -> None:
+        self.reachable = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()

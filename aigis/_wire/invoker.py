@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import threading
 import time
@@ -15,6 +17,7 @@ from aigis._base.errors import (
     AigisError,
     BusUnavailable,
     CallTooDeep,
+    MessageRejected,
     NotPicklable,
     ReplyError,
     SkillTimeout,
@@ -29,6 +32,9 @@ from aigis._wire.envelope import INLINE_LIMIT, CallHeader, ReplyHeader, open_rep
 from aigis._wire.exceptions import rebuild_exception
 from aigis._wire.exchange import Exchange
 from aigis._wire.signing import Signer, read_key
+
+_LOGGER = logging.getLogger("aigis.calls")
+Reply = tuple[ReplyHeader, bytes]
 
 CALL_CONTENT_TYPE = "application/x-aigis-call"
 """How a worker recognises our messages; they are not decoded before their skill runs."""
@@ -145,7 +151,7 @@ class RemoteInvoker:
         leaf = target.skill.path if target.skill is not None else path
         return Sent(header, queue, celery_message(header, queue, leaf, body))
 
-    def _exchange(self, link: Link, sent: Sent, arguments: bytes) -> Optional[bytes]:
+    def _exchange(self, link: Link, sent: Sent, arguments: bytes) -> Optional[Reply]:
         header = sent.header
         seconds = header.deadline - link.now()
         queue = keys.queue_key(sent.queue)
@@ -153,9 +159,14 @@ class RemoteInvoker:
         if header.apart:
             life = int(max(seconds, 0) * 1000) + 60_000
             commands.insert(0, ("SET", keys.payload(header.id), arguments, "PX", life))
-        return link.exchange.exchange(
-            header.id, commands, time.monotonic() + seconds, lambda: self._still_sensible(link, sent)
+        reply: Optional[Reply] = link.exchange.exchange(
+            header.id,
+            commands,
+            time.monotonic() + seconds,
+            lambda: self._still_sensible(link, sent),
+            lambda blob: _admitted(link.replies, header.id, blob),
         )
+        return reply
 
     def _still_sensible(self, link: Link, sent: Sent) -> None:
         """Raise when a reply cannot come any more; runs once a second while waiting."""
@@ -177,10 +188,10 @@ class RemoteInvoker:
         if refusal is not None and taken_back:
             raise refusal
 
-    def _outcome(self, link: Link, sent: Sent, reply: Optional[bytes]) -> Any:
+    def _outcome(self, link: Link, sent: Sent, reply: Optional[Reply]) -> Any:
         if reply is None:
             raise self._timed_out(link, sent)
-        header, payload = open_reply(link.replies, reply)
+        header, payload = reply
         if header.kind == "value":
             return _read(serializer.loads, payload, header)
         if header.kind == "exception":
@@ -188,10 +199,10 @@ class RemoteInvoker:
         raise rebuilt_error(header)
 
     def _timed_out(self, link: Link, sent: Sent) -> SkillTimeout:
-        try:
-            never_started = link.exchange.remove(keys.queue_key(sent.queue), sent.message)
-        except BusUnavailable:
-            never_started = False
+        never_started = False
+        if link.exchange.reachable:  # else asking would only make the caller wait longer
+            with contextlib.suppress(BusUnavailable):
+                never_started = link.exchange.remove(keys.queue_key(sent.queue), sent.message)
         how = "it had not been started and will not be" if never_started else "it may still be running"
         return SkillTimeout(
             f"aigis.{sent.header.path}: no reply before its deadline; {how}",
@@ -263,6 +274,16 @@ class Link:
             catalog = self.refresh()
 
 
+def _admitted(replies: Signer, call_id: str, blob: bytes) -> Optional[Reply]:
+    """Return a reply that was signed and belongs to this call, else None: whoever put it there does not end a call."""
+    try:
+        header, payload = open_reply(replies, blob)
+    except (MessageRejected, ValueError, TypeError, KeyError) as error:
+        _LOGGER.warning("a reply was refused before anything of it was read: %s", error, extra={"action": "refuse"})
+        return None
+    return (header, payload) if header.id == call_id else None
+
+
 def celery_message(header: CallHeader, queue: str, leaf: str, body: bytes) -> bytes:
     """Return a call in the form kombu's Redis transport and Celery's protocol 2 expect.
 
@@ -297,7 +318,7 @@ def _read(read: Callable[[Any], Any], value: Any, header: ReplyHeader) -> Any:
         return read(value)
     except AigisError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise ReplyError(
             f"the skill ran on {header.worker or 'a worker'}, but its reply cannot be read here: "
             f"{type(error).__name__}: {error}"

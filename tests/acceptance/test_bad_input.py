@@ -148,6 +148,13 @@ def test_forged_commands_are_refused(calls: System) -> None:
 # Settings and places.
 
 
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[System]:
+    """A home in which nothing ever runs."""
+    with home() as system:
+        yield system
+
+
 def test_a_place_without_a_home_says_how_to_make_one(tmp_path: Path) -> None:
     system = System(tmp_path)
     for words in (("up", "--detach"), ("status",), ("down",), ("call", "x")):
@@ -173,12 +180,11 @@ def test_a_home_that_is_down_says_so(tmp_path: Path) -> None:
         ("[aigis]\nredis = 'http://nobody'\n", ("'http://nobody'", "redis://")),
     ],
 )
-def test_wrong_settings_are_told_and_nothing_starts(text: str, told: tuple[str, ...]) -> None:
-    with home() as system:
-        system.settings(text)
-        said = system.aigis("up", "--detach", code=2).err
-        assert [words for words in told if words not in said] == []
-        assert system.processes() == []
+def test_wrong_settings_are_told_and_nothing_starts(quiet: System, text: str, told: tuple[str, ...]) -> None:
+    quiet.settings(text)
+    said = quiet.aigis("up", "--detach", code=2).err
+    assert [words for words in told if words not in said] == []
+    assert quiet.processes() == []
 
 
 def test_a_home_that_cannot_be_written_says_so() -> None:

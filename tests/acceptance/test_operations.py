@@ -89,6 +89,16 @@ def pid(system: System, name: str) -> Any:
     return system.row(name)["pid"]
 
 
+def pids(system: System) -> dict[str, Any]:
+    return {name: row["pid"] for name, row in system.rows().items()}
+
+
+def states(system: System) -> dict[str, str]:
+    """Return the states of the two plugins that tests stop."""
+    found = system.states()
+    return {name: found[name] for name in ("clock", "dice")}
+
+
 def outcome(console: Console) -> Any:
     """Return what a call gives, or the name of the error it ends with."""
     code = "try:\n    got = aigis.dice.word()\nexcept aigis.CallError as error:\n    got = type(error).__name__\ngot"
@@ -98,12 +108,14 @@ def outcome(console: Console) -> Any:
 def test_a_program_is_stopped_started_and_restarted(system: System) -> None:
     first = pid(system, "clock")
     system.aigis("stop", "clock")
-    assert (system.row("clock")["state"], pid(system, "clock")) == ("stopped", None)
+    stopped = system.row("clock")
+    assert (stopped["state"], stopped["pid"]) == ("stopped", None)
     system.aigis("start", "clock")
     second = pid(system, "clock")
     system.aigis("restart", "clock")
-    assert len({first, second, pid(system, "clock"), None}) == 4
-    assert system.row("clock")["restarts"] == 0
+    third = system.row("clock")
+    assert len({first, second, third["pid"], None}) == 4
+    assert (third["state"], third["restarts"]) == ("running", 0)
 
 
 def test_the_skills_of_a_core_plugin_are_withdrawn_and_served_again(system: System, stranger: Console) -> None:
@@ -129,11 +141,11 @@ def test_disable_outlives_up_and_down_and_stop_does_not(system: System) -> None:
     system.aigis("stop", "clock")
     system.aigis("disable", "dice")
     system.up()
-    assert (system.row("clock")["state"], system.row("dice")["state"]) == ("running", "disabled")
+    assert states(system) == {"clock": "running", "dice": "disabled"}
     system.aigis("stop", "clock")
     system.down()
     system.up()
-    assert (system.row("clock")["state"], system.row("dice")["state"]) == ("running", "disabled")
+    assert states(system) == {"clock": "running", "dice": "disabled"}
     system.aigis("enable", "dice")
     assert system.call("dice.word") == "old"
 
@@ -163,7 +175,9 @@ def test_without_workers_only_copies_of_the_core_answer(system: System, stranger
     """A12"""
     system.aigis("scale", "0")
     assert stranger.error("aigis.dice.word()").kind == "NoWorker"
-    assert (system.status()["workers"], system.row("dice")["state"]) == ([], "waiting")
+    status = system.status()
+    rows = {row["name"]: row for row in status["plugins"]}
+    assert (status["workers"], rows["dice"]["state"]) == ([], "waiting")
     with system.redis() as client:
         before = lpushes(client)
         code = f"[aigis.dice.word() for _ in range({CALLS})] == [aigis.dice.WORD] * {CALLS}"
@@ -171,7 +185,7 @@ def test_without_workers_only_copies_of_the_core_answer(system: System, stranger
         after = lpushes(client)
     assert after[0] == before[0]
     assert after[1] - before[1] < CALLS / 10
-    assert near.value("aigis.dice.place()") == pid(system, "near")
+    assert near.value("aigis.dice.place()") == rows["near"]["pid"]
     system.up("--workers", "1")
     assert stranger.value("aigis.dice.word()") == "old"
 
@@ -185,8 +199,8 @@ def test_workers_are_scaled(system: System, stranger: Console) -> None:
     system.up()
     assert len(system.status()["workers"]) == 2
     system.up("--workers", "1")
-    assert [row["name"] for row in system.status()["workers"]] == ["worker-1"]
-    assert stranger.value("aigis.dice.place()") == system.status()["workers"][0]["pid"]
+    (worker,) = system.status()["workers"]
+    assert (worker["name"], worker["pid"]) == ("worker-1", stranger.value("aigis.dice.place()"))
 
 
 def test_a_worker_that_is_killed_comes_back(system: System, stranger: Console) -> None:
@@ -200,10 +214,10 @@ def test_a_worker_that_is_killed_comes_back(system: System, stranger: Console) -
 
 def test_calls_go_on_after_redis_was_killed(system: System, stranger: Console, near: Console) -> None:
     """A35"""
-    before = pid(system, "clock"), pid(system, "near"), stranger.value("aigis.dice.place()")
+    before = pids(system), stranger.value("aigis.dice.place()")
     system.child("aigis.redis").kill()
     settled(lambda: outcome(stranger), "old")
-    assert (pid(system, "clock"), pid(system, "near"), stranger.value("aigis.dice.place()")) == before
+    assert (pids(system), stranger.value("aigis.dice.place()")) == before
     stranger.value("aigis.dice.say('after the crash')")
     settled(lambda: system.messages("dice")[-1], "after the crash")
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -213,6 +214,29 @@ def test_stop_lasts_until_up_and_disable_outlives_it(host: Host) -> None:
     assert (refused.ok, "invoke enable two" in refused.message) == (False, True)
     assert host.order("enable", "two").ok
     assert host.states()["two"] == "running"
+
+
+def test_what_is_disabled_and_enabled_at_once_runs_again(host: Host) -> None:
+    host.add("slow", "trap 'sleep 0.5; exit 0' TERM; while :; do sleep 0.05; done")
+    host.up()
+    before = host.plugin("slow").pid
+    disabling = threading.Thread(target=host.order, args=("disable", "slow"))
+    disabling.start()
+    host.wait(lambda: host.states()["slow"] == "stopping")
+    assert host.order("enable", "slow").message == "slow is running"
+    disabling.join()
+    assert host.plugin("slow").pid not in (before, None)
+
+
+def test_scale_down_and_up_at_once_leaves_the_worker_up(host: Host) -> None:
+    host.up("--workers", "1")
+    before = host.status().workers[0].pid
+    scaling = threading.Thread(target=host.order, args=("scale",), kwargs={"number": 0})
+    scaling.start()
+    host.wait(lambda: host.status().workers[0].state == "stopping")
+    assert host.order("scale", number=1).ok
+    scaling.join()
+    assert [(worker.state, worker.pid == before) for worker in host.status().workers] == [("running", False)]
 
 
 def test_restart_gives_a_new_process_and_counts_as_no_restart(host: Host) -> None:

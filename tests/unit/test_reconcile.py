@@ -40,7 +40,10 @@ A_AGAIN = want("a", epoch=1)
         ("the operator ends a delay", {"a": A_AGAIN}, {"a": Seen(A, "backoff")}, [Start("a", A_AGAIN)]),
         ("a failed one is forgotten", {}, {"a": Seen(A, "failed")}, [Forget("a")]),
         ("a stopping one is not yet", {}, {"a": Seen(A, "stopping")}, []),
-        ("back while it stops", {"a": A}, {"a": Seen(A, "stopping")}, []),
+        ("back while it stops", {"a": A}, {"a": Seen(None, "stopping")}, []),
+        ("and started after that", {"a": A}, {"a": Seen(None, "stopped")}, [Start("a", A)]),
+        ("what stopped by itself is left", {"a": A}, {"a": Seen(A, "stopped")}, []),
+        ("what was stopped is forgotten", {}, {"a": Seen(None, "stopped")}, [Forget("a")]),
     ],
 )
 def test_difference_gives_actions(
@@ -66,7 +69,7 @@ def test_performing_the_actions_leads_to_what_is_desired(desired: dict[str, Want
                     assert name not in observed or observed[name].state not in (*RUNNING, "stopping")
                     observed[name] = Seen(wanted, "running")
                 case Stop(name):
-                    observed[name] = dataclasses.replace(observed[name], state="stopping")
+                    observed[name] = Seen(None, "stopping")
                 case Forget(name):
                     del observed[name]
         observed = {
