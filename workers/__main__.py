@@ -87,11 +87,12 @@ class CoreWorker:
         serializer.TRAVELLERS.version_of = self._local.version_of
         self._outputs = self._take_output(environ)
         client = connect(url)
+        leases = Leases(client, f"{self._name}@{settings.host}:{os.getpid()}:{os.urandom(4).hex()}")
         self._roster = Roster(
             Doors(
                 app=self._app,
                 local=self._local,
-                leases=Leases(client, f"{self._name}@{settings.host}:{os.getpid()}:{os.urandom(4).hex()}"),
+                leases=leases,
                 make_task=self._make_task,
                 tell=lambda news: control.tell(client, key, settings.host, news),
                 end_worker=self._end,
@@ -111,6 +112,7 @@ class CoreWorker:
             worker=self._name,
             host=settings.host,
             single=self._roster.is_single,
+            lease_holds=leases.holds,
             on_end=self._finish_lines,
         )
         self._run_id.changed = self._roster.tell_again

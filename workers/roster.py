@@ -23,12 +23,14 @@ from aigis._base.errors import BusUnavailable
 from aigis._base.messages import LoadReport, Plan, PlannedPlugin, WorkerNews
 from aigis._plugin.loader import LocalPlugins
 from aigis._wire.keys import call_queue
-from workers.leases import Leases
+from workers.leases import RENEW_EVERY, Leases
 from workers.skill_task import SkillTask
 
 _LOGGER = logging.getLogger("aigis.worker")
 LOOK_EVERY = 2.0
 """Seconds between two looks at the plan and the leases; a signal from the supervisor comes sooner."""
+PATIENCE = 5
+"""Failures in a row to follow the plan after which the worker ends itself."""
 DRAIN_SECONDS = 10.0
 """How long calls that have started may go on when their plugin is withdrawn."""
 
@@ -66,14 +68,22 @@ class Roster:
         self._overdue: dict[str, LoadReport] = {}
         """Of imports that never came to an end."""
         self._serving: dict[str, list[str]] = {}
+        self._single: frozenset[str] = frozenset()
+        self._lost: set[str] = set()
+        """SINGLE plugins whose lease another worker has."""
+        self._closed = threading.Event()
+        self._failures = 0
         self._settled = False
         self._untold = True
         self._thread = threading.Thread(target=self._keep, name="aigis-roster", daemon=True)
+        # Apart, since an import or a drain may take longer than a lease lasts.
+        self._lease_thread = threading.Thread(target=self._keep_leases, name="aigis-leases", daemon=True)
 
     def start(self, consumer: Any) -> None:
         """Begin to load and serve; called once the consumer takes messages."""
         self._consumer = consumer
         self._thread.start()
+        self._lease_thread.start()
 
     def look_again(self) -> None:
         """Read the plan now; safe to call from a signal handler."""
@@ -91,6 +101,7 @@ class Roster:
 
     def close(self) -> None:
         """Unload everything, last loaded first, and give the leases up; called when the last call has ended."""
+        self._closed.set()
         if self._overdue:
             return  # an import hangs and would keep us waiting as well
         self._doors.local.unload_all()
@@ -102,13 +113,12 @@ class Roster:
                     return
 
     def holds(self, plugin: str) -> bool:
-        """Whether this worker serves a plugin now."""
-        return plugin in self._serving
+        """Whether this worker serves a plugin now; of a SINGLE one, only while its lease is certain."""
+        return plugin in self._serving and (plugin not in self._single or self._doors.leases.holds(plugin))
 
     def is_single(self, plugin: str) -> bool:
         """Whether a plugin runs one call at a time."""
-        planned = self._plan.find(plugin)
-        return planned is not None and planned.single
+        return plugin in self._single
 
     def _keep(self) -> None:
         while not self._stopping:
@@ -121,8 +131,14 @@ class Roster:
             except BusUnavailable as error:
                 _LOGGER.warning("the supervisor could not be told: %s", error)
                 self._untold = True
-            except Exception:  # the roster must live on: without it the worker serves a plan of long ago
+            except BaseException:  # a plugin may have broken what this process imports: only a new one helps then
                 _LOGGER.exception("the plan could not be followed")
+                self._failures += 1
+                if self._failures >= PATIENCE:
+                    self._doors.end_worker("its plugins have broken this process: it could not follow the plan")
+                    return
+            else:
+                self._failures = 0
             self._wake.wait(LOOK_EVERY)
             self._wake.clear()
 
@@ -139,15 +155,27 @@ class Roster:
         for name in self._doors.local.update(plan.plugins).unload:
             self._withdraw(name)
         self._plan = plan
+        self._single = frozenset(each.name for each in plan.plugins if each.single)
         self._settled = False
         self._untold = True
 
     def _follow_leases(self) -> None:
-        """Keep the leases of SINGLE plugins; what was lost is withdrawn. What became free is taken when loading."""
-        for plugin in self._plan.plugins:
-            if plugin.single and plugin.name in self._serving and not self._doors.leases.take(plugin.name):
-                _LOGGER.warning("another worker serves plugin %r now", plugin.name)
-                self._withdraw(plugin.name)
+        """Withdraw SINGLE plugins that another worker serves. What became free is taken when loading."""
+        for name in [name for name in self._lost if name in self._serving]:
+            _LOGGER.warning("another worker serves plugin %r now", name)
+            self._withdraw(name)
+        self._lost.clear()
+
+    def _keep_leases(self) -> None:
+        while not self._closed.wait(RENEW_EVERY):
+            for name in self._single & set(self._serving):
+                try:
+                    kept = self._doors.leases.take(name)
+                except BusUnavailable:
+                    continue  # until it is certain again, its calls are not run (see `holds`)
+                if not kept:
+                    self._lost.add(name)
+                    self._wake.set()
 
     def _load_missing(self) -> None:
         for plugin in self._plan.plugins:

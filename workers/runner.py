@@ -20,6 +20,7 @@ from aigis._base.errors import (
     CallError,
     MessageRejected,
     NotPicklable,
+    NoWorker,
     Refused,
     SkillTimeout,
     WorkerLost,
@@ -62,6 +63,8 @@ class Runner:
     host: str
     single: Callable[[str], bool] = lambda plugin: False
     """Whether a plugin runs one call at a time."""
+    lease_holds: Callable[[str], bool] = lambda plugin: True
+    """Whether it is certain that no other worker runs a SINGLE plugin's calls."""
     on_end: Callable[[], None] = lambda: None
     """Called in the thread of the call when its skill has ended."""
     pid: int = field(default_factory=os.getpid)
@@ -107,6 +110,11 @@ class Runner:
             raise WorkerLost(
                 f"aigis.{header.path}: Redis was restarted after the call was sent; it is not run here",
                 started="unknown",
+            )
+        if self.single(header.plugin) and not self.lease_holds(header.plugin):
+            raise NoWorker(
+                f"aigis.{header.path}: worker {self.worker!r} may no longer be the one that serves the SINGLE plugin "
+                f"{header.plugin!r}; it was not started, call again"
             )
         if self.now() >= header.deadline:
             raise SkillTimeout(

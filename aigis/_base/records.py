@@ -29,6 +29,8 @@ class RecordWriter:
 
     def write(self, **fields: Any) -> None:
         """Write one record."""
+        # Half a character, as from bytes that are no UTF-8, has no place in the records' JSON.
+        fields = {name: _whole(value) if isinstance(value, str) else value for name, value in fields.items()}
         line = json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
         with self._lock:
             while line:
@@ -36,6 +38,10 @@ class RecordWriter:
                     line = line[os.write(self._descriptor, line) :]
                 except OSError:
                     return
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def record_writer(environ: Mapping[str, str]) -> RecordWriter:
