@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from aigis import _proxy
 from aigis._base.errors import SettingsError
@@ -21,6 +22,12 @@ from tests.stage import RedisServer, Stage, make_home, running
 # A test must not reach the AIGIS of whoever runs it.
 for name in [name for name in os.environ if name.startswith("AIGIS_")]:
     del os.environ[name]
+
+# Time never decides a test. In CI the examples are the same each time: what a new one finds is for a developer to see.
+settings.register_profile("home", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "home"))
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from aigis._cli.ending import end_supervisor, living_children
 from aigis._cli.exits import DONE, FAILED
 from aigis._cli.progress import Progress
 from aigis._cli.units import several
-from aigis._host.leftovers import Cleared, stop_leftovers
+from aigis._host.leftovers import Cleared, stop_leftovers, unnoted_supervisor
 from aigis._host.lock import SupervisorLock, holder
+from aigis._host.processes import Identity, boot_id
 
 LOCK_PATIENCE = 5.0
 """Seconds a killed supervisor may take until the system has taken its lock away."""
@@ -30,24 +31,34 @@ def run() -> int:
     stopped: set[str] = set()
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
-        running = holder(home)
-        if running is not None:
-            stopped.update(["the supervisor", *living_children(home)])
-            end_supervisor(home, running, progress.tell)
-            deadline = time.monotonic() + LOCK_PATIENCE
         try:
             cleared = _clear(home)
         except AigisError:
-            # Either the lock is not quite free yet, or another `up` was quicker than we: that one is meant, too.
-            if holder(home) is None and time.monotonic() > deadline:
+            # Only now is it certain that a supervisor runs. A note alone proves nothing: it may be of another time.
+            running = _supervisor(home)
+            if running is not None:
+                stopped.update(["the supervisor", *living_children(home)])
+                end_supervisor(home, running, progress.tell)
+                deadline = time.monotonic() + LOCK_PATIENCE
+            elif time.monotonic() > deadline:
                 raise
-            time.sleep(PAUSE)
+            else:
+                time.sleep(PAUSE)
         else:
             return _told(home, len(stopped | set(cleared.stopped)), cleared)
 
 
+def _supervisor(home: Home) -> Identity | None:
+    """Return who holds the home's lock: by the note in it, else by its mark."""
+    noted = holder(home)
+    if noted is not None:
+        return noted.identity
+    found = unnoted_supervisor(home)
+    return None if found is None else Identity(found.pid, found.start_time, boot_id())
+
+
 def _clear(home: Home) -> Cleared:
-    with SupervisorLock(home):
+    with SupervisorLock(home, to_stop=True):
         return stop_leftovers(home)
 
 

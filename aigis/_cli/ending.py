@@ -9,11 +9,9 @@ from collections.abc import Callable
 from aigis._base.home import Home
 from aigis._cli.units import listed
 from aigis._host.ledger import Ledger
-from aigis._host.lock import Holder
-from aigis._host.processes import is_alive, send_signal
+from aigis._host.leftovers import patience
+from aigis._host.processes import Identity, is_alive, send_signal
 
-MARGIN = 15.0
-"""Seconds a supervisor may take beyond the graces of its children."""
 KILL_PATIENCE = 10.0
 """Seconds it has after a second SIGTERM, at which it kills its children."""
 PAUSE = 0.05
@@ -25,14 +23,9 @@ def living_children(home: Home) -> list[str]:
     return [record.name for record in records if record.identity is not None and is_alive(record.identity)]
 
 
-def patience(home: Home) -> float:
-    """Return how long an orderly stop may take: children are stopped in stages, each as long as its longest grace."""
-    return sum(record.grace for record in Ledger(home).read()) + MARGIN
-
-
 def end_supervisor(
     home: Home,
-    running: Holder,
+    supervisor: Identity,
     tell: Callable[[str], None],
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -47,11 +40,11 @@ def end_supervisor(
         (signal.SIGTERM, KILL_PATIENCE),
         (signal.SIGKILL, KILL_PATIENCE),
     ):
-        send_signal(running.identity, number)
-        send_signal(running.identity, signal.SIGCONT)
+        send_signal(supervisor, number)
+        send_signal(supervisor, signal.SIGCONT)
         deadline = clock() + seconds
         try:
-            while is_alive(running.identity):
+            while is_alive(supervisor):
                 if clock() > deadline:
                     break
                 tell(_still(living_children(home)))

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from aigis._base.errors import AigisError
 from aigis._base.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
+from aigis._host.journal import OWN_NAME as SUPERVISOR
+from aigis._host.ledger import Ledger
+from aigis._host.processes import MARK_VARIABLE
 
 LAST_LINES = 15
 MOST_BYTES = 64 * 1024
@@ -68,7 +71,7 @@ def launch(
             stdout=log,
             stderr=log,
             cwd=home.root,
-            env=variables(home, environ),
+            env=variables(home, environ, now),
             start_new_session=True,
         )
     finally:
@@ -92,9 +95,12 @@ def arguments(workers: int) -> list[str]:
     return [sys.executable, "-P", "-m", "aigis._host", *wanted]
 
 
-def variables(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return its environment variables: paths are absolute, since its directory is another than ours."""
+def variables(home: Home, environ: Mapping[str, str], now: float) -> dict[str, str]:
+    """Return its environment variables: paths are absolute, since its directory is another than ours.
+
+    By its mark it is found when its note in the lock file is damaged, or the file gone.
+    """
     paths = {"AIGIS_HOME": str(home.root)}
     if environ.get("AIGIS_KEY"):
         paths["AIGIS_KEY"] = os.path.abspath(home.key_file)
-    return {**environ, **paths}
+    return {**environ, **paths, MARK_VARIABLE: Ledger(home).mark(SUPERVISOR, int(now * 1000))}

@@ -241,7 +241,7 @@ def _leave(upkeep: Upkeep) -> int:
 def _end(upkeep: Upkeep, launched: Launch) -> None:
     running = holder(upkeep.settings.home)
     if running is not None and running.pid == launched.pid:
-        end_supervisor(upkeep.settings.home, running, Progress().tell)
+        end_supervisor(upkeep.settings.home, running.identity, Progress().tell)
     else:
         launched.process.terminate()
     launched.process.wait()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +70,21 @@ class Ledger:
         return record
 
     def forget(self, name: str) -> None:
-        """Remove the record of a child of which nothing is left."""
-        self._file(name).unlink(missing_ok=True)
+        """Remove the record of a child of which nothing is left.
+
+        Where the disk refuses that the record stays: it names a process that has ended, which harms nobody.
+        """
+        with contextlib.suppress(OSError):
+            self._file(name).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove all records, damaged ones too."""
+        for file in self.folder.glob("*.json"):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
     def read(self) -> list[ChildRecord]:
-        """Return all records; a file that cannot be read (a crash of the machine) counts as none."""
+        """Return all records; a file that is damaged (a crash of the machine, another's hand) counts as none."""
         records = (_parse(file) for file in sorted(self.folder.glob("*.json")))
         return [record for record in records if record is not None]
 
@@ -86,6 +98,29 @@ class Ledger:
 
 def _parse(file: Path) -> ChildRecord | None:
     try:
-        return ChildRecord(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        record = ChildRecord(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return record if _is_sound(record, file) else None
+
+
+def _is_sound(record: ChildRecord, file: Path) -> bool:
+    """Tell whether a record can be what we wrote: of the file's name, hence no path, and of the right types."""
+    texts = (record.name, record.boot_id, record.argv0, record.mark)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and file.name == f"{record.name}.json"
+        and _is_whole(record.generation)
+        and _is_number(record.grace)
+        # Nobody's child is process 1: all others run below it.
+        and (record.pid is None or (_is_whole(record.pid) and record.pid > 1))
+        and (record.start_time is None or _is_number(record.start_time))
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf

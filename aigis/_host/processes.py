@@ -101,13 +101,49 @@ def _look_linux(pid: int, with_mark: bool) -> Process | None:
 
 
 def _mark_linux(pid: int) -> str:
+    wanted = MARK_VARIABLE.encode() + b"="
+    found = (v for v in _variables_linux(pid) if v.startswith(wanted))
+    return next((v[len(wanted) :].decode(errors="replace") for v in found), "")
+
+
+def _variables_linux(pid: int) -> list[bytes]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            variables = file.read().split(b"\0")
+            return [variable for variable in file.read().split(b"\0") if b"=" in variable]
     except OSError:
-        return ""
-    wanted = MARK_VARIABLE.encode() + b"="
-    return next((v[len(wanted) :].decode(errors="replace") for v in variables if v.startswith(wanted)), "")
+        return []
+
+
+def lacks_mark(pid: int, mark: str) -> bool:
+    """Tell whether a process was plainly started without this mark: it shows variables, and the mark is none of them.
+
+    Where none are to be seen nothing is known: they may be another user's, or overwritten (Redis keeps its title there).
+    """
+    if _LINUX:
+        variables = _variables_linux(pid)
+        return bool(variables) and os.fsencode(f"{MARK_VARIABLE}={mark}") not in variables
+    try:
+        found = psutil.Process(pid).environ()
+    except (psutil.Error, OSError):
+        return False
+    return bool(found) and found.get(MARK_VARIABLE) != mark
+
+
+def has_open(pid: int, file: Path) -> bool | None:
+    """Tell whether a process has a file open; None where that cannot be known."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        wanted, descriptors = os.stat(file), os.listdir(folder)
+    except OSError:
+        return None
+    return any(_leads_to(f"{folder}/{descriptor}", wanted) for descriptor in descriptors)
+
+
+def _leads_to(path: str, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), wanted)
+    except OSError:
+        return False
 
 
 def _look_psutil(pid: int, with_mark: bool) -> Process | None:

@@ -159,7 +159,8 @@ def remove_runtime_folder(home: Home) -> None:
         folder = Path(os.fsdecode(note.read_bytes()))
         (folder / SOCKET).unlink(missing_ok=True)
         folder.rmdir()
-    note.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        note.unlink(missing_ok=True)
 
 
 def _choose_folder(home: Home, environ: Mapping[str, str]) -> Path:

@@ -58,7 +58,7 @@ async def run(settings: Settings, environ: Mapping[str, str], *, workers: int | 
 
     `workers` is the count of `up --workers N`. Raises AigisError when it cannot start; nothing is left running then.
     """
-    with SupervisorLock(settings.home):
+    with SupervisorLock(settings.home) as lock:
         settings.home.state.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         cleared = await asyncio.to_thread(stop_leftovers, settings.home)
         if cleared.survivors:
@@ -66,14 +66,17 @@ async def run(settings: Settings, environ: Mapping[str, str], *, workers: int | 
         if cleared.stopped:
             _LOGGER.warning("stopped what an earlier run had left: %s", ", ".join(cleared.stopped))
         become_subreaper()
-        await _Life(settings, environ, workers).live()
+        await _Life(settings, environ, workers, lock).live()
 
 
 class _Life:
     """The pieces of one supervisor, put together."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], workers: int | None) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], workers: int | None, lock: SupervisorLock
+    ) -> None:
         self._home = settings.home
+        self._lock = lock
         self._key = ensure_key(settings.home.key_file)
         self._inbox: asyncio.Queue[events.Event] = asyncio.Queue()
         self._buffer = Buffer()
@@ -196,7 +199,15 @@ class _Life:
             table = await asyncio.to_thread(snapshot)
             self._reporter.usage = meter.measure(table, self._children.pids())
             reaper.look(table, self._children.pids())
+            self._look_at_lock()
             self._post(events.Tick())
+
+    def _look_at_lock(self) -> None:
+        """End in order when `.aigis` was deleted: the next `up` would start a second supervisor beside this one."""
+        if not self._stop_asked.is_set() and self._lock.lost():
+            reason = f"its lock {str(self._home.lock_file)!r} was deleted or replaced"
+            _LOGGER.error("this supervisor no longer owns its home: %s", reason)
+            self._on_signal(reason)
 
     def _post(self, event: events.Event) -> None:
         self._inbox.put_nowait(event)
@@ -204,9 +215,9 @@ class _Life:
     def _congested(self) -> bool:
         return self._link is not None and self._link.shipper.congested
 
-    def _on_signal(self, name: str) -> None:
+    def _on_signal(self, reason: str) -> None:
         self._stop_asked.set()
-        self._post(events.StopAsked(name))
+        self._post(events.StopAsked(reason))
 
 
 def _adopted() -> list[Process]:

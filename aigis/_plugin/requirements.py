@@ -175,6 +175,8 @@ def flatten(file: Path, root: Path, folder: Path, *, _above: tuple[Path, ...] = 
 
 def moved_line(line: str, root: Path, beside: Path, folder: Path) -> str:
     """Return one line of a requirements file in the folder `beside`, made for an installer that runs in `folder`."""
+    if "\0" in line:
+        return line  # no path has one; the installer says what it thinks of the line
     option = re.match(r"(-[cf]|--constraint|--find-links)[ =]*(\S.*)", line)
     if option:
         return f"{option[1]} {_address(_uncommented(option[2]), beside)}"
