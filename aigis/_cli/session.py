@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aigis._base.errors import NotRunning, SettingsError
+from aigis._base.errors import AigisError, BusUnavailable, NotRunning, SettingsError
 from aigis._base.home import find_home
 from aigis._base.messages import HostStatus
 from aigis._base.settings import Settings, read_settings
@@ -30,10 +30,20 @@ def settings_or_problem() -> tuple[Settings, str]:
 
 
 def bus(settings: Settings, *, timeout: float | None = 5.0) -> Any:
-    """Return a connection to this home's Redis; raises NotRunning when the home has none."""
+    """Return a connection to this home's Redis.
+
+    Raises NotRunning when the home has none, BusUnavailable when the file that should tell is damaged.
+    """
     from aigis._wire.bus import connect, read_url
 
-    return connect(read_url(settings.home), timeout=timeout)
+    try:
+        return connect(read_url(settings.home), timeout=timeout)
+    except AigisError:
+        raise
+    except (OSError, ValueError) as error:
+        raise BusUnavailable(
+            f"{str(settings.home.bus_file)!r} holds no Redis URL ({error}): `invoke down` and `invoke up` write it anew"
+        ) from error
 
 
 def host_name(settings: Settings, statuses: Sequence[HostStatus]) -> str:

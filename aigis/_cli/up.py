@@ -20,6 +20,7 @@ from aigis._cli.ending import end_supervisor
 from aigis._cli.exits import DONE, PLUGIN_FAILED
 from aigis._cli.launch import Launch, launch
 from aigis._cli.progress import Progress
+from aigis._cli.space import FullDisk, shortage
 from aigis._cli.units import listed, several
 from aigis._host.__main__ import CANNOT_START, STARTUP_ERROR
 from aigis._host.lock import Holder, holder
@@ -67,16 +68,17 @@ class Upkeep:
         if code == CANNOT_START:
             return AigisError(f"AIGIS cannot start: {_startup_error(self.settings.home)}")
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        words = self.launched.last_words() or f"it said nothing; its log is {str(self.launched.log)!r}"
+        said_nothing = f"it said nothing; its log is {str(self.launched.log)!r}"
+        words = self.launched.last_words() or shortage(self.settings.home) or said_nothing
         return AigisError(f"the supervisor ended with {how}:\n{words}")
 
 
 def _startup_error(home: Home) -> str:
-    """Return the sentence in which the supervisor said why."""
+    """Return the sentence in which the supervisor said why; on a full disk it could not write one."""
     try:
         return (home.state / STARTUP_ERROR).read_text(encoding="utf-8").strip()
-    except OSError:
-        return f"its log, {str(home.log_file)!r}, tells why"
+    except (OSError, ValueError):
+        return shortage(home) or f"its log, {str(home.log_file)!r}, tells why"
 
 
 def run(*, detach: bool, workers: str | None) -> int:
@@ -119,13 +121,17 @@ def bring_up(upkeep: Upkeep) -> None:
     """Start a supervisor, or tell the running one to apply what changed; returns when it has published its status.
 
     Of two that start at the same moment one gets the home's lock; the other `up` attaches to it. Raises AigisError with
-    the supervisor's last words when it ends instead.
+    the supervisor's last words when it ends instead, and when the disk is full: what was started is stopped then.
     """
-    progress = Progress()
+    progress, disk = Progress(), FullDisk(upkeep.settings.home)
     while True:
         progress.tell(_step(upkeep) or "")
         if upkeep.running is not None:
             return
+        if reason := disk.reason():
+            if upkeep.launched is not None and upkeep.launched.code is None:
+                _end(upkeep, upkeep.launched)
+            raise AigisError(f"AIGIS cannot start: {reason}")
         time.sleep(PAUSE)
 
 
@@ -185,14 +191,19 @@ def _apply(upkeep: Upkeep, host: str) -> None:
 
 
 def await_rest(upkeep: Upkeep) -> HostStatus:
-    """Wait until every plugin has come to rest and return that status; raises AigisError when the supervisor ends."""
-    progress = Progress()
+    """Wait until every plugin has come to rest and return that status.
+
+    Raises AigisError when the supervisor ends, or cannot tell anything since the disk is full.
+    """
+    progress, disk = Progress(), FullDisk(upkeep.settings.home)
     while True:
         status = _status_or_none(upkeep)
         if status is not None and status.settled:
             return status
         if upkeep.ended():
             raise upkeep.failure() or AigisError("the supervisor was stopped before every plugin had come to rest")
+        if reason := disk.reason():
+            raise AigisError(reason)
         progress.tell(_waiting_for(status))
         time.sleep(PAUSE)
 

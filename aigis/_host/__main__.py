@@ -15,6 +15,7 @@ from aigis._base.errors import AigisError
 from aigis._base.home import PRIVATE_FOLDER, Home, write_private
 from aigis._base.settings import read_settings
 from aigis._host.journal import log_to_stderr
+from aigis._host.lock import UNWRITABLE
 from aigis._host.run import run
 
 CANNOT_START = 2
@@ -33,9 +34,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _note(home, None)
         asyncio.run(run(settings, environ, workers=options.workers))
     except (AigisError, OSError) as error:
-        print(f"aigis: cannot start: {error}", file=sys.stderr, flush=True)  # noqa: T201 the last line tells why
+        reason = _why(error, home)
         if home is not None:
-            _note(home, str(error))
+            _note(home, reason)
+        with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            print(f"aigis: cannot start: {reason}", file=sys.stderr, flush=True)  # noqa: T201 the last line tells why
         return CANNOT_START
     return 0
 
@@ -44,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m aigis._host", description=__doc__)
     parser.add_argument("--workers", type=int, default=None, help="core workers on this host")
     return parser
+
+
+def _why(error: Exception, home: Home | None) -> str:
+    if home is not None and isinstance(error, OSError) and error.errno in UNWRITABLE:
+        place = error.filename or str(home.hidden)
+        return f"{error.strerror}, at {place!r}; free some space, or make the disk writable"
+    return str(error)
 
 
 def _note(home: Home, reason: str | None) -> None:

@@ -225,7 +225,13 @@ def _close(descriptors: Iterable[int]) -> None:
 def _why_not(spec: LaunchSpec, error: Exception) -> str:
     program = spec.argv[0]
     if not spec.cwd.is_dir():
-        return f"its working directory {str(spec.cwd)!r} is no directory; correct ENTRYPOINT"
+        # It was there when the plugin was prepared: ENTRYPOINT is right, somebody removed the folder since.
+        again = (
+            "`invoke down` and `invoke up` make"
+            if spec.name.startswith("aigis.")
+            else f"`invoke reload {spec.name}` makes"
+        )
+        return f"its working directory {str(spec.cwd)!r} is no longer a directory; {again} it anew"
     if isinstance(error, FileNotFoundError):
         return f"there is no program {program!r}, neither as a path nor on PATH; correct LAUNCH or install it"
     if isinstance(error, PermissionError):

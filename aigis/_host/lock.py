@@ -54,8 +54,8 @@ def holder(home: Home) -> Holder | None:
 class SupervisorLock:
     """The lock of one home; a context manager.
 
-    Entering raises AigisError, naming the holder, when another supervisor has it. With `to_stop` it is held only to stop
-    what is left, which must be possible on a full or read-only disk: there it leaves no note.
+    Entering raises AigisError, naming the holder, when another supervisor has it. With `to_stop` it is held only to
+    stop what is left, which must be possible on a full or read-only disk: there it leaves no note.
     """
 
     def __init__(self, home: Home, *, to_stop: bool = False) -> None:

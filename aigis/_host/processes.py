@@ -117,7 +117,8 @@ def _variables_linux(pid: int) -> list[bytes]:
 def lacks_mark(pid: int, mark: str) -> bool:
     """Tell whether a process was plainly started without this mark: it shows variables, and the mark is none of them.
 
-    Where none are to be seen nothing is known: they may be another user's, or overwritten (Redis keeps its title there).
+    Where none are to be seen nothing is known: they may be another user's, or overwritten (Redis keeps its title
+    there).
     """
     if _LINUX:
         variables = _variables_linux(pid)

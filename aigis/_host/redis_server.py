@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import re
 import secrets
 import stat
 import time
@@ -24,6 +26,8 @@ OWN_NAME = "aigis.redis"
 SOCKET = "redis.sock"
 LONGEST_SOCKET_PATH = 100
 """Characters; the system's own limit is 104 to 108."""
+_PASSWORD = re.compile(r"[0-9a-f]{32,}")
+_LOGGER = logging.getLogger("aigis.supervisor")
 SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -180,15 +184,27 @@ def _is_private(folder: Path) -> bool:
 
 
 def _password(file: Path) -> str:
-    if not file.exists():
-        write_private(file, secrets.token_hex(24).encode())
-    return file.read_text(encoding="ascii").strip()
+    """Return the server's password; one that is damaged is replaced, since the server is told it at every start."""
+    try:
+        password = file.read_bytes().decode(errors="replace").strip()
+        if _PASSWORD.fullmatch(password):
+            return password
+        _LOGGER.warning("%r held no password of ours and was written anew", str(file))
+    except FileNotFoundError:
+        pass
+    password = secrets.token_hex(24)
+    write_private(file, password.encode())
+    return password
 
 
 def _check_version(home: Home, server: Server) -> None:
+    file = home.redis / "version"
     try:
-        written_by = (home.redis / "version").read_text(encoding="utf-8")
+        written_by = file.read_text(encoding="utf-8")
     except FileNotFoundError:
+        return
+    except UnicodeDecodeError:
+        _LOGGER.warning("%r cannot be read and is written anew", str(file))
         return
     problem = refusal(written_by, server)
     if problem:

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from aigis._base.errors import AigisError, BusUnavailable
+from aigis._base.errors import AigisError, BusUnavailable, SettingsError
 from aigis._base.home import PRIVATE_FOLDER
 from aigis._base.settings import Settings, read_settings
 from aigis._host import events
@@ -77,7 +77,7 @@ class _Life:
     ) -> None:
         self._home = settings.home
         self._lock = lock
-        self._key = ensure_key(settings.home.key_file)
+        self._key = _key(settings.home.key_file)
         self._inbox: asyncio.Queue[events.Event] = asyncio.Queue()
         self._buffer = Buffer()
         self._link: BusLink | None = None
@@ -218,6 +218,15 @@ class _Life:
     def _on_signal(self, reason: str) -> None:
         self._stop_asked.set()
         self._post(events.StopAsked(reason))
+
+
+def _key(file: Path) -> bytes:
+    try:
+        return ensure_key(file)
+    except IsADirectoryError as error:
+        raise SettingsError(
+            f"the key file {str(file)!r} is a directory: remove it, or name the key's file in AIGIS_KEY"
+        ) from error
 
 
 def _adopted() -> list[Process]:

@@ -7,6 +7,7 @@ a folder without it is half made), and `current` (the version in use and the one
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from aigis._plugin.tree import (
     version_of,
 )
 
+_LOGGER = logging.getLogger("aigis.supervisor")
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -75,24 +77,33 @@ def fetch(declared: Declared, home: Home) -> RuntimeFolder:
     """Copy the plugin's source to the runtime folder of its version; the current version's is used as it is.
 
     A new version gets what the plugin wrote under the current one. It becomes current by `settle`, once it is known
-    to be good. Raises PluginError (phase 'source'); nothing half made is ever used.
+    to be good. A source that changes while it is copied is copied once more. Raises PluginError (phase 'source');
+    nothing half made is ever used.
     """
     source = locate(declared)
     shelf = home.run / declared.name
     try:
         shelf.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        _remove_scraps(shelf)
-        # A source may hold the home itself; other plugins' secrets are none of its files.
-        files = scan_source(source, without=home.secrets)
-        version = version_of(files)
-        if version == current_version(shelf) and (shelf / version).is_dir():
-            return RuntimeFolder(path=shelf / version, version=version)
-        return _make(source, shelf, files, home.data)
+        _mend_current(shelf)
+        try:
+            return _fetch(source, shelf, home)
+        except FileNotFoundError:
+            return _fetch(source, shelf, home)
     except OSError as error:
         raise PluginError(
             f"source {str(source)!r} of plugin {declared.name!r} cannot be copied to {str(shelf)!r}: {error}",
             phase="source",
         ) from error
+
+
+def _fetch(source: Path, shelf: Path, home: Home) -> RuntimeFolder:
+    _remove_scraps(shelf)
+    # A source may hold the home itself; other plugins' secrets are none of its files.
+    files = scan_source(source, without=home.secrets)
+    version = version_of(files)
+    if version == current_version(shelf) and (shelf / version).is_dir():
+        return RuntimeFolder(path=shelf / version, version=version)
+    return _make(source, shelf, files, home.data)
 
 
 def settle(folder: RuntimeFolder) -> None:
@@ -105,11 +116,32 @@ def settle(folder: RuntimeFolder) -> None:
 
 
 def current_version(shelf: Path) -> str:
-    """Return the version in use of the plugin whose runtime folders lie in `shelf`; '' when there is none."""
+    """Return the version in use of the plugin whose runtime folders lie in `shelf`; '' when that is not known."""
     try:
-        return (shelf / "current").read_text(encoding="ascii").partition("\n")[0]
-    except FileNotFoundError:
+        version = (shelf / "current").read_text(encoding="ascii").partition("\n")[0]
+    except (OSError, ValueError):
         return ""
+    return version if _VERSION.fullmatch(version) else ""
+
+
+def _mend_current(shelf: Path) -> None:
+    """Write a damaged `current` anew: without it, what the plugin wrote under its version would be lost."""
+    file = shelf / "current"
+    if current_version(shelf) or not os.path.lexists(file):
+        return
+    version = _newest(shelf)
+    _LOGGER.warning("%r was damaged; version %s of the plugin is taken for the current one", str(file), version or "no")
+    _remove(file)
+    if version:
+        write_private(file, f"{version}\n\n".encode())
+
+
+def _newest(shelf: Path) -> str:
+    """Return the version that was made last, '' when there is none."""
+    whole = [
+        entry for entry in shelf.iterdir() if _VERSION.fullmatch(entry.name) and _marker(shelf, entry.name).is_file()
+    ]
+    return max(whole, key=lambda entry: _marker(shelf, entry.name).stat().st_mtime, default=Path("")).name
 
 
 def link_data(root: Path, plugin: str, data: Sequence[str], home: Home) -> None:
@@ -185,11 +217,14 @@ def _carry_over(
 
 def _source_files(shelf: Path, version: str, mine: Files, theirs: Files) -> Mapping[str, str]:
     try:
-        files: Mapping[str, str] = json.loads(_marker(shelf, version).read_bytes())
-    except (OSError, ValueError):
-        # Nobody knows what the plugin changed: where the new source has a file, that one is right.
-        return {path: print_ for path, print_ in mine.items() if path in theirs}
-    return files
+        files = json.loads(_marker(shelf, version).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        files = None
+    if isinstance(files, dict) and all(isinstance(print_, str) for print_ in files.values()):
+        return files
+    # Nobody knows what the plugin changed: where the new source has a file, that one is right.
+    _LOGGER.warning("%r is damaged; files of the new source replace the plugin's own", str(_marker(shelf, version)))
+    return {path: print_ for path, print_ in mine.items() if path in theirs}
 
 
 def _share(place: Path, shared: Path) -> None:

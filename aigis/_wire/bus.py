@@ -18,6 +18,7 @@ from aigis._base.home import Home
 # redis-py repeats a command whose reply was lost up to ten times unless told otherwise: that would run a call twice.
 NO_RETRY = Retry(NoBackoff(), 0)
 CONNECT_TIMEOUT = 3.0
+SCHEMES = ("redis://", "rediss://", "unix://")
 MAX_CONNECTIONS = 64
 """Of one client. A process may have more threads than that: they wait for a connection, they do not fail."""
 POOL_WAIT = 5.0
@@ -49,12 +50,23 @@ def _socket_options(url: str, timeout: Optional[float]) -> dict[str, Any]:
 def read_url(home: Home) -> str:
     """Return the Redis URL of this home.
 
-    Raises NotRunning when the home has never been up.
+    Raises NotRunning when AIGIS is down there, BusUnavailable when the file is damaged.
     """
     try:
-        return home.bus_file.read_text(encoding="utf-8").strip()
+        url = home.bus_file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise not_running(home) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(home, error) from error
+    if not url.startswith(SCHEMES):
+        raise _damaged(home, "it begins with none of redis://, rediss://, unix://")
+    return url
+
+
+def _damaged(home: Home, why: object) -> BusUnavailable:
+    return BusUnavailable(
+        f"{str(home.bus_file)!r} holds no Redis URL ({why}): `invoke down` and `invoke up` write it anew"
+    )
 
 
 def not_running(home: Home) -> NotRunning:

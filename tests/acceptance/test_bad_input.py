@@ -157,7 +157,7 @@ def quiet() -> Iterator[System]:
 
 def test_a_place_without_a_home_says_how_to_make_one(tmp_path: Path) -> None:
     system = System(tmp_path)
-    for words in (("up", "--detach"), ("status",), ("down",), ("call", "x")):
+    for words in (("up", "--detach"), ("call", "x")):
         assert "make one with `touch aigis.toml`" in system.aigis(*words, code=2).err
 
 

@@ -78,16 +78,13 @@ PLUGINS = {
     "below-name": core("class good:\n    more = 1\nSKILLS = ['good.more']\n", "good.more", "aaa"),
     "mutual-a": core("import aigis\nmutuala = aigis.mutualb\nSKILLS = ['mutuala']\n", "mutual-a", "mutual-b"),
     "mutual-b": core("import aigis\nmutualb = aigis.mutuala\nSKILLS = ['mutualb']\n", "mutual-a", "mutual-b"),
-    "thread": core(
-        "import threading, time\n"
+    "starter": core(
+        "import subprocess, threading, time\n"
         "threading.Thread(target=time.sleep, args=(99,), name='busy-bee', daemon=True).start()\n"
-        "thread = 1\nSKILLS = ['thread']\n",
-        "busy-bee", "allow_taint",
+        "child = subprocess.Popen(['sleep', '1234'])\n"
+        "starter = 1\nSKILLS = ['starter']\n",
+        "thread 'busy-bee'", "child process", "(sleep)", "allow_taint",
     ),
-    "child": core(
-        "import subprocess\nchild = subprocess.Popen(['sleep', '1234'])\nSKILLS = ['child']\n", "child", "allow_taint"
-    ),
-    "killer": core("import os\nos._exit(9)\nSKILLS = []\n", "code 9", "worker"),
     "endless": core("import time\ntime.sleep(1000)\nSKILLS = []\n", "import", "1 s"),
     # LAUNCH.
     "no-launch": Broken(("LAUNCH",), kind="internal"),
@@ -113,11 +110,9 @@ def patient() -> Iterator[System]:
         system.plugin("runs", "external", LAUNCH=WAITING)
         for name, broken in PLUGINS.items():
             system.plugin(name, broken.kind, broken.core, broken.files, **broken.keys)
-        allowed = PLUGINS["thread"].core
+        allowed = PLUGINS["starter"].core
         assert allowed is not None
-        system.plugin(
-            "allowed", "core", allowed.replace("thread = 1", "allowed = 1").replace("['thread']", "['allowed']")
-        )
+        system.plugin("allowed", "core", allowed.replace("starter", "allowed").replace("1234", "4321"))
         system.settings(
             "[aigis]\nimport_timeout = 1\n[core]\nfolderless = '/no/such/folder'\n"
             "[plugins.allowed]\nallow_taint = true\n"
@@ -133,7 +128,7 @@ def rows(patient: System) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_broken_plugin_fails_and_says_why(rows: dict[str, dict[str, Any]], name: str) -> None:
-    """A52; A05, A28: the manifest; A04: `old-python`; A07: SKILLS; A02: `thread`, `child`; A29: `needy`"""
+    """A52; A05, A28: the manifest; A04: `old-python`; A07: SKILLS; A02: `starter`; A29: `needy`"""
     row = rows[name]
     assert (row["state"], row["pid"]) == ("failed", None)
     assert [words for words in PLUGINS[name].told if words not in row["reason"]] == []
@@ -169,7 +164,7 @@ def test_a_tainting_plugin_that_is_allowed_runs_with_a_notice(patient: System) -
 
 def test_calls_of_a_broken_plugin_say_why(patient: System) -> None:
     assert "'nobody'" in patient.call("lonely", code=2)
-    assert "busy-bee" in patient.call("thread", code=2)
+    assert "busy-bee" in patient.call("starter", code=2)
 
 
 def test_once_mended_they_all_run(patient: System) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.acceptance.console import Console
-from tests.acceptance.driver import PROGRAMS, System
+from tests.acceptance.driver import System
 
-CELERY = str(PROGRAMS / "celery")
 PROXIES = ("stranger", "far", "odd")
 """Processes that hold a proxy; the others hold the core itself."""
 HOLDERS = ("worker", "near")
@@ -259,15 +257,6 @@ def test_a_call_from_the_command_line_ends_with_its_code(calls: System) -> None:
     assert "TooLong" in calls.call("things.check", "x" * 26, code=1)
     assert "did you mean aigis.things.check" in calls.call("things.chek", code=2)
     assert "missing 1 required" in calls.call("things.check", code=2)
-
-
-def test_celery_inspect_registered_equals_the_skills(calls: System) -> None:
-    """A01"""
-    registered = json.loads(calls.run(CELERY, "-A", "workers", "inspect", "registered", "--json").out)
-    skills = {f"aigis.{row['path']}" for row in json.loads(calls.aigis("skills", "--json").out)}
-    single = {"aigis.counter.increment", "aigis.counter.place"}
-    assert [set(names) - single for names in registered.values()] == [skills - single] * 3
-    assert sum(single <= set(names) for names in registered.values()) == 1
 
 
 def test_cleanup_is_called_once_in_each_process_that_loaded_the_plugin(calls: System, stranger: Console) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from aigis._base.errors import BusUnavailable
 from aigis._base.home import Home
 from aigis._base.settings import Settings
-from aigis._cli import down, status
+from aigis._cli import down, session, status
 from aigis._cli.launch import launch
 from aigis._cli.local import local_status
 from aigis._cli.status import read_document
@@ -100,6 +101,22 @@ def test_a_typing_error_in_the_settings_is_told_but_hides_nothing(
     assert "dice" in shown
 
 
+@pytest.mark.parametrize("content", [b"gopher://x\n", b"\xff\xfe", b"redis://h:port", b""])
+def test_status_is_told_although_nobody_can_read_where_redis_is(
+    settings: Settings, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SupervisorLock(settings.home):
+        settings.home.bus_file.write_bytes(content)
+        assert status.run([], as_json=False) == 0
+    assert "holds no Redis URL" in capsys.readouterr().out
+
+
+def test_a_folder_in_the_place_of_the_bus_file_is_one_sentence(settings: Settings) -> None:
+    settings.home.bus_file.mkdir(parents=True)
+    with pytest.raises(BusUnavailable, match="holds no Redis URL"):
+        session.bus(settings)
+
+
 @pytest.mark.usefixtures("settings")
 def test_down_says_that_nothing_was_running(capsys: pytest.CaptureFixture[str]) -> None:
     assert down.run() == 0
@@ -127,3 +144,10 @@ def test_why_a_supervisor_ended_is_told_by_the_end_of_its_log(settings: Settings
     )
     assert started.process.wait(5) == started.code == 7
     assert started.last_words() == "why not"
+
+
+def test_down_succeeds_where_nothing_can_be_written(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.home.hidden.mkdir()
+    settings.home.lock_file.symlink_to("/dev/full")
+    assert down.run() == 0
+    assert capsys.readouterr().out.startswith("nothing was running")

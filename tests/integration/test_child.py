@@ -90,7 +90,7 @@ def test_a_child_leads_a_session_of_its_own_and_has_no_input(ledger: Ledger) -> 
     [
         (spec("no-such-program"), "no program 'no-such-program'"),
         (spec("/etc/passwd"), "may not be executed"),
-        (spec("true", cwd=Path("/nowhere")), "'/nowhere' is no directory"),
+        (spec("true", cwd=Path("/nowhere")), "'/nowhere' is no longer a directory; `invoke reload zoo` makes it anew"),
     ],
 )
 def test_a_child_that_cannot_start_says_why_and_leaves_no_record(ledger: Ledger, broken: LaunchSpec, text: str) -> None:

@@ -78,3 +78,15 @@ def test_a_server_that_is_not_there_is_waited_for_no_longer_than_agreed(tmp_path
 
 def _must_be(found: object, expected: object) -> None:
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff\xfe", b"short", b"a" * 48 + b"\nport 1", b"not hex at all, but long enough to be one"]
+)
+def test_a_damaged_password_or_version_is_written_anew(tmp_path: Path, damage: bytes) -> None:
+    home = Home(tmp_path)
+    while_it_runs(home, lambda client: client.set("a", 1))
+    (home.redis / "password").write_bytes(damage)
+    (home.redis / "version").write_bytes(b"\xff")
+    while_it_runs(home, lambda client: _must_be(client.get("a"), b"1"))
+    assert (home.redis / "version").read_text() == f"{find_server(home)}\n"

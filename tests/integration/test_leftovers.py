@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +18,10 @@ import pytest
 from aigis._base.errors import AigisError
 from aigis._base.home import Home
 from aigis._host.ledger import Ledger
-from aigis._host.leftovers import stop_leftovers
+from aigis._host.leftovers import Cleared, stop_leftovers
 from aigis._host.lock import SupervisorLock, holder
 from aigis._host.processes import Identity, identify, snapshot
+from tests.stage import eventually
 
 Spawn = Callable[[str], subprocess.Popen[bytes]]
 
@@ -90,14 +93,27 @@ def test_a_recycled_pid_is_left_alone(tmp_path: Path, spawn: Spawn) -> None:
         assert stranger.poll() is None
 
 
-def test_a_record_proves_a_child_that_dropped_its_mark(tmp_path: Path, spawn: Spawn) -> None:
-    unmarked = spawn("input()")
-    home, ledger = Home(tmp_path), Ledger(Home(tmp_path))
-    identity = identify(unmarked.pid)
-    assert identity is not None
-    ledger.started(ledger.intend("zoo", 1, "sh", 1.0), identity)
-    assert stop_leftovers(home).stopped == ("zoo",)
+def test_a_record_proves_a_child_that_dropped_its_mark(tmp_path: Path) -> None:
+    unmarked = subprocess.Popen(["/usr/bin/env", "-i", "sleep", "1000"], start_new_session=True)
+    eventually(lambda: not Path(f"/proc/{unmarked.pid}/environ").read_bytes())
+    record_as_child(Home(tmp_path), unmarked)
+    assert stop_leftovers(Home(tmp_path)).stopped == ("zoo",)
     assert unmarked.wait() == -signal.SIGTERM
+
+
+def test_a_process_that_shows_to_be_no_child_is_spared_whatever_the_record_says(tmp_path: Path, spawn: Spawn) -> None:
+    innocent = spawn("input()")
+    record_as_child(Home(tmp_path), innocent)
+    assert stop_leftovers(Home(tmp_path)) == Cleared()
+    assert innocent.poll() is None
+    assert Ledger(Home(tmp_path)).read() == []
+
+
+def record_as_child(home: Home, process: subprocess.Popen[bytes]) -> None:
+    identity = identify(process.pid)
+    assert identity is not None
+    ledger = Ledger(home)
+    ledger.started(ledger.intend("zoo", 1, "sh", 1.0), identity)
 
 
 def test_without_leftovers_nothing_happens(tmp_path: Path) -> None:
@@ -139,3 +155,41 @@ def test_a_lock_ends_with_its_holder_however_that_ends(tmp_path: Path, spawn: Sp
         assert found is not None
         assert found.identity == Identity(os.getpid(), found.start_time, found.boot_id)
     assert holder(Home(tmp_path)) is None
+
+
+def test_a_noted_process_that_has_not_the_lock_is_nobody(tmp_path: Path, spawn: Spawn) -> None:
+    innocent, home = spawn("input()"), Home(tmp_path)
+    identity = identify(innocent.pid)
+    home.hidden.mkdir()
+    home.lock_file.write_text(json.dumps({**vars(identity), "version": "1"}))
+    assert holder(home) is None
+
+
+@pytest.mark.parametrize("note", ["[]", "gar\0bage", '{"pid": "1"}', "[" * 100_000])
+def test_a_damaged_note_is_none(tmp_path: Path, note: str) -> None:
+    home = Home(tmp_path)
+    home.hidden.mkdir()
+    home.lock_file.write_text(note)
+    assert holder(home) is None
+
+
+def test_a_lock_whose_file_is_gone_or_another_is_lost(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with SupervisorLock(home) as lock:
+        assert not lock.lost()
+        home.lock_file.unlink()
+        assert lock.lost()
+        home.lock_file.touch()
+        assert lock.lost()
+        shutil.rmtree(home.hidden)
+        assert lock.lost()
+
+
+def test_where_no_note_can_be_written_only_a_stop_goes_on(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.hidden.mkdir()
+    home.lock_file.symlink_to("/dev/full")
+    with SupervisorLock(home, to_stop=True):
+        assert stop_leftovers(home) == Cleared()
+    with pytest.raises(OSError), SupervisorLock(home):
+        pass

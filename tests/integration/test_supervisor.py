@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from aigis._base.errors import AigisError
 from aigis._base.home import Home
 from aigis._base.messages import Command, CommandReply, HostStatus, PluginStatus, Record
 from aigis._host.ledger import Ledger
-from aigis._host.leftovers import stop_leftovers
+from aigis._host.leftovers import stop_leftovers, unnoted_supervisor
 from aigis._host.processes import identify, snapshot
 from aigis._wire.bus import connect, read_url
 from aigis._wire.control import ask
@@ -26,6 +28,7 @@ from aigis._wire.signing import read_key
 from aigis._wire.stream import Filter, read
 
 TICKER = "while :; do echo tick; sleep 0.1; done"
+DOWN = "from aigis._cli.program import main; import sys; sys.argv = ['aigis', 'down']; main()"
 FORKER = "setsid sleep 1000 & while :; do sleep 0.1; done"
 
 
@@ -50,8 +53,10 @@ class Host:
             argv = [sys.executable, "-m", "aigis._host", *arguments]
             return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
 
-    def up(self, *arguments: str) -> None:
-        self.process = self.launch(*arguments)
+    def up(self, *arguments: str, mark: bool = False) -> None:
+        """Start it; with its `mark` as the command line starts it."""
+        marked = {"AIGIS_CHILD": Ledger(self.home).mark("aigis.supervisor", 1)} if mark else {}
+        self.process = self.launch(*arguments, **marked)
         # What an earlier supervisor published is still there.
         self.wait(lambda: self.process is not None and self.status().pid == self.process.pid and self.status().settled)
 
@@ -288,6 +293,30 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(host: Host) -> None:
     assert host.living() == []
 
 
+def test_a_full_disk_is_no_traceback(host: Host) -> None:
+    host.home.hidden.mkdir()
+    host.home.lock_file.symlink_to("/dev/full")
+    host.home.log_file.symlink_to("/dev/full")
+    assert host.launch().wait(20) in (2, 120)  # Python says 120 when it could not even write its last line
+    told = (host.home.state / "startup-error").read_text()
+    assert "free some space" in told
+
+
+def test_a_key_that_is_a_folder_is_told_in_a_sentence(host: Host) -> None:
+    host.home.key_file.mkdir(parents=True)
+    assert host.launch().wait(20) == 2
+    assert "key' is a directory: remove it" in (host.home.state / "startup-error").read_text()
+
+
+def test_a_plugin_whose_folder_was_removed_says_that_reload_makes_it_anew(host: Host) -> None:
+    host.add("ticker", TICKER)
+    host.up()
+    (version,) = (entry for entry in (host.home.run / "ticker").iterdir() if entry.is_dir())
+    shutil.rmtree(version)
+    assert "`invoke reload ticker` makes it anew" in host.order("restart", "ticker").message
+    assert host.order("reload", "ticker").message == "ticker is running"
+
+
 def test_a_plugin_of_another_host_waits_for_it(host: Host) -> None:
     host.add("far", TICKER, "HOST = 'elsewhere'")
     host.up()
@@ -320,3 +349,50 @@ def test_the_count_of_scale_survives_and_up_with_a_count_replaces_it(host: Host)
     host.down()
     host.up()
     assert len(host.status().workers) == 0
+
+
+def test_without_its_home_folder_a_supervisor_ends_with_all_its_children(host: Host) -> None:
+    host.add("ticker", TICKER)
+    host.up()
+    assert host.process is not None
+    shutil.rmtree(host.home.hidden)
+    assert host.process.wait(30) == 0
+    assert host.living() == []
+
+
+def test_a_supervisor_without_its_note_is_found_by_its_mark_and_stopped(host: Host) -> None:
+    host.add("ticker", TICKER)
+    host.up(mark=True)
+    host.home.lock_file.write_text("garbage")
+    found = unnoted_supervisor(host.home)
+    assert (found and found.pid) == (host.process and host.process.pid)
+    done = subprocess.run([sys.executable, "-c", DOWN], cwd=host.home.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is down" in done.stdout) == (0, True)
+    assert host.process is not None
+    assert host.process.wait(5) == 0
+
+
+def test_a_supervisor_whose_home_was_deleted_gives_way_to_the_next(host: Host) -> None:
+    host.add("ticker", TICKER)
+    host.up(mark=True)
+    first = host.process
+    host.home.lock_file.unlink()
+    host.up(mark=True)
+    assert first is not None
+    assert first.wait(5) == 0
+    assert host.states() == {"ticker": "running"}
+
+
+def test_down_spares_the_process_a_stale_note_names(host: Host) -> None:
+    innocent = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        host.home.hidden.mkdir()
+        host.home.lock_file.write_text(json.dumps({**vars(identify(innocent.pid)), "version": "1"}))
+        done = subprocess.run(
+            [sys.executable, "-c", DOWN], cwd=host.home.root, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "nothing was running" in done.stdout) == (0, True)
+        assert innocent.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()

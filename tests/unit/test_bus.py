@@ -69,3 +69,12 @@ def test_the_url_lies_in_the_home(tmp_path: Path) -> None:
     home.hidden.mkdir()
     home.bus_file.write_text("redis://box:6379/0\n")
     assert read_url(home) == "redis://box:6379/0"
+
+
+@pytest.mark.parametrize("content", [b"gopher://x", b"\xff\xfe", b""])
+def test_a_damaged_bus_file_is_told_with_what_mends_it(tmp_path: Path, content: bytes) -> None:
+    home = Home(tmp_path)
+    home.hidden.mkdir()
+    home.bus_file.write_bytes(content)
+    with pytest.raises(BusUnavailable, match=r"holds no Redis URL .*`invoke down` and `invoke up` write it anew"):
+        read_url(home)

@@ -53,7 +53,7 @@ class Story:
             Ledger(Home(folder)),
             self.pump,
             self.events.put_nowait,
-            start=lambda spec, _: cast(Child, Scripted(spec, next(generations))),
+            start=lambda spec, _: cast("Child", Scripted(spec, next(generations))),
         )
 
     def wish(self, desired: dict[str, Wanted]) -> None:
@@ -63,7 +63,7 @@ class Story:
 
     async def end(self, name: str, code: int) -> None:
         kept = self.children.kept.get(name)
-        child = cast(Any, kept.child) if kept is not None else None
+        child = cast("Any", kept.child) if kept is not None else None
         if kept is None or child is None:
             return
         if not child.asked:

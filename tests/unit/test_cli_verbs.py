@@ -21,6 +21,7 @@ from aigis._cli.progress import Progress
 from aigis._cli.signatures import render_signature, render_skill
 from aigis._cli.skills import rows, skills_view
 from aigis._cli.view import watch_plain
+from aigis._host.ledger import Ledger
 
 
 @pytest.mark.parametrize(
@@ -163,9 +164,11 @@ def test_the_supervisor_is_started_apart_from_this_terminal(tmp_path: Path) -> N
         given.update(options, arguments=arguments)
         return None
 
-    launch.launch(home, 2, environ={"AIGIS_HOME": "relative", "PATH": "/bin"}, popen=popen)
+    environ = {"AIGIS_HOME": "relative", "PATH": "/bin"}
+    launch.launch(home, 2, environ=environ, popen=popen, clock=lambda: 1.5)
     assert given["arguments"] == [sys.executable, "-P", "-m", "aigis._host", "--workers", "2"]
-    assert given["env"] == {"AIGIS_HOME": str(tmp_path), "PATH": "/bin"}
+    mark = Ledger(home).mark("aigis.supervisor", 1500)
+    assert given["env"] == {"AIGIS_HOME": str(tmp_path), "PATH": "/bin", "AIGIS_CHILD": mark}
     assert given["start_new_session"]
     assert given["cwd"] == tmp_path
     assert home.log_file.stat().st_mode & 0o777 == 0o600

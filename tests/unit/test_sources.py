@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from aigis._base.errors import PluginError
 from aigis._base.home import Home
 from aigis._plugin.discover import Declared
-from aigis._plugin.sources import RuntimeFolder, decide, fetch, link_data, settle
-from aigis._plugin.tree import scan_source, version_of
+from aigis._plugin.sources import RuntimeFolder, current_version, decide, fetch, link_data, settle
+from aigis._plugin.tree import Files, copy_tree, scan_source, version_of
 
 
 class Desk:
@@ -314,3 +314,43 @@ def test_nothing_the_plugin_wrote_is_lost_and_nothing_it_left_alone_is_carried(
         assert after.get(path) == (theirs.get(path) if own == base.get(path) else own)
     for path in carried.beside:
         assert theirs[path] not in (base.get(path), mine[path])
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"", b"../../etc\n", b"latest\n"])
+def test_a_damaged_note_of_the_current_version_loses_nothing_the_plugin_wrote(desk: Desk, damage: bytes) -> None:
+    folder = desk.use()
+    write(folder.path / "state.json", "written by the plugin")
+    (desk.shelf / "current").write_bytes(damage)
+    assert desk.use() == folder
+    assert (folder.path / "state.json").exists()
+    assert current_version(desk.shelf) == folder.version
+
+
+def test_a_folder_in_the_place_of_the_note_is_replaced(desk: Desk) -> None:
+    folder = desk.use()
+    (desk.shelf / "current").unlink()
+    (desk.shelf / "current").mkdir()
+    assert desk.use() == folder
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"7", b"[]", b'{"main.py": 3}', b"[" * 100_000])
+def test_with_a_damaged_marker_the_source_is_right(desk: Desk, damage: bytes) -> None:
+    folder = desk.use()
+    write(folder.path / "own", "x")
+    (desk.shelf / f"{folder.version}.json").write_bytes(damage)
+    desk.write("main.py", "two")
+    path = desk.use().path
+    assert ((path / "main.py").read_text(), (path / "own").read_text()) == ("two", "x")
+
+
+def test_a_source_that_changes_while_it_is_copied_is_copied_once_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("passing", "x")
+
+    def copy_later(source: Path, target: Path, files: Files) -> Files:
+        (source / "passing").unlink(missing_ok=True)
+        return copy_tree(source, target, files)
+
+    monkeypatch.setattr("aigis._plugin.sources.copy_tree", copy_later)
+    assert not (desk.fetch().path / "passing").exists()
