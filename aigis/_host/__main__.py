@@ -34,7 +34,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _note(home, None)
         asyncio.run(run(settings, environ, workers=options.workers))
     except (AigisError, OSError) as error:
-        reason = _why(error, home)
+        reason = why(error, home)
         if home is not None:
             _note(home, reason)
         with contextlib.suppress(OSError):  # the log may lie on the disk that is full
@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _why(error: Exception, home: Home | None) -> str:
+def why(error: Exception, home: Home | None) -> str:
+    """Return the sentence for people, with a remedy where the disk is at fault."""
     if home is not None and isinstance(error, OSError) and error.errno in UNWRITABLE:
         place = error.filename or str(home.hidden)
         return f"{error.strerror}, at {place!r}; free some space, or make the disk writable"

@@ -182,10 +182,16 @@ class _Life:
             await self._supervisor.ended.wait()
             await asyncio.to_thread(kill_all, _adopted)
             await self._pump.close()
-            self._home.bus_file.unlink(missing_ok=True)
-            if self._state.redis is not None:
-                remove_runtime_folder(self._home)
+            # Where the lock is lost, these files are another supervisor's by now.
+            if not self._lock.lost():
+                self._withdraw_bus()
         _LOGGER.info("stopped", extra={"action": "down"})
+
+    def _withdraw_bus(self) -> None:
+        with contextlib.suppress(OSError):  # on a read-only disk it stays, and leads nowhere
+            self._home.bus_file.unlink(missing_ok=True)
+        if self._state.redis is not None:
+            remove_runtime_folder(self._home)
 
     async def _close_link(self) -> None:
         if self._link is not None:

@@ -18,7 +18,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
 SOUND: dict[str, Any] = {
-    "name": "zoo", "generation": 1, "boot_id": "b", "argv0": "sh", "mark": "m", "grace": 1.0, "pid": 7, "start_time": 2.0,
+    "name": "zoo", "generation": 1, "boot_id": "b", "argv0": "sh", "mark": "m", "grace": 1.0, "pid": 7,
+    "start_time": 2.0,
 }  # fmt: skip
 
 
