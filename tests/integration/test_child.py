@@ -47,7 +47,10 @@ def words(child: Child) -> list[int]:
     """Wait for the first line of a child's stdout: numbers."""
     descriptor = child.outputs[0].descriptor
     os.set_blocking(descriptor, True)
-    return [int(word) for word in os.read(descriptor, 100).split()]
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(descriptor, 100)
+    return [int(word) for word in line.split()]
 
 
 def marked(ledger: Ledger) -> list[int]:
