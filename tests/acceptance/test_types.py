@@ -71,7 +71,7 @@ def rows(zoo: System) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def records(zoo: System) -> Records:
     """The whole log; every plugin has said what it has to say at its start."""
-    settled(lambda: zoo.messages("loud")[-1:], ["end"])
+    settled(lambda: {"end", "to stderr"} <= set(zoo.messages("loud")), wanted=True)
     return zoo.records()
 
 

@@ -23,6 +23,11 @@ from aigis._host.lock import SupervisorLock
 from aigis._host.processes import identify
 
 
+def one_line(text: str) -> str:
+    """Return text as it was before it was wrapped for people."""
+    return " ".join(text.split())
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, kind in (("dice", "core"), ("watch", "external")):
@@ -97,7 +102,7 @@ def test_a_typing_error_in_the_settings_is_told_but_hides_nothing(
     settings.home.settings_file.write_text("[aigis\n")
     assert status.run([], as_json=False) == 0
     shown = capsys.readouterr().out
-    assert "not readable as TOML" in shown
+    assert "not readable as TOML" in one_line(shown)
     assert "dice" in shown
 
 
@@ -108,7 +113,7 @@ def test_status_is_told_although_nobody_can_read_where_redis_is(
     with SupervisorLock(settings.home):
         settings.home.bus_file.write_bytes(content)
         assert status.run([], as_json=False) == 0
-    assert "holds no Redis URL" in capsys.readouterr().out
+    assert "holds no Redis URL" in one_line(capsys.readouterr().out)
 
 
 def test_a_folder_in_the_place_of_the_bus_file_is_one_sentence(settings: Settings) -> None:

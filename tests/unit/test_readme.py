@@ -40,7 +40,7 @@ def test_it_is_short() -> None:
     ("heading", "command"),
     [
         ("Run", "python3 ops/setup.py && .venv/bin/invoke up"),
-        ("Test", "python3 ops/setup.py --test && .venv/bin/pytest"),
+        ("Test", "python3 ops/setup.py --test && .venv/bin/pytest -n auto --dist loadfile"),
     ],
 )
 def test_a_command_stands_alone_in_its_block(heading: str, command: str) -> None:
