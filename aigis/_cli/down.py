@@ -15,8 +15,10 @@ from aigis._cli.progress import Progress
 from aigis._cli.units import several
 from aigis._host.leftovers import Cleared, stop_leftovers, unnoted_supervisor
 from aigis._host.lock import SupervisorLock, holder
-from aigis._host.processes import Identity, boot_id
+from aigis._host.processes import Identity, boot_id, identify, is_alive, look_at
 
+VIEW_PATIENCE = 3.0
+"""Seconds waited for the `up` that shows the host to notice its end."""
 LOCK_PATIENCE = 5.0
 """Seconds a killed supervisor may take until the system has taken its lock away."""
 PAUSE = 0.05
@@ -29,6 +31,7 @@ def run() -> int:
         return _told(home, 0, Cleared())
     progress = Progress()
     stopped: set[str] = set()
+    view: Identity | None = None
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
@@ -38,6 +41,7 @@ def run() -> int:
             running = _supervisor(home)
             if running is not None:
                 stopped.update(["the supervisor", *living_children(home)])
+                view = view or _view_of(running)
                 end_supervisor(home, running, progress.tell)
                 deadline = time.monotonic() + LOCK_PATIENCE
             elif time.monotonic() > deadline:
@@ -45,7 +49,28 @@ def run() -> int:
             else:
                 time.sleep(PAUSE)
         else:
+            _await_end(view)
             return _told(home, len(stopped | set(cleared.stopped)), cleared)
+
+
+def _view_of(supervisor: Identity) -> Identity | None:
+    """Return the `up` that started a supervisor and shows it, or None."""
+    row = look_at(supervisor.pid)
+    parent = identify(row.parent) if row is not None else None
+    if parent is None:
+        return None
+    try:
+        words = Path(f"/proc/{parent.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return parent if b"up" in words else None
+
+
+def _await_end(view: Identity | None) -> None:
+    """Wait a moment for the view to end by itself, so that nothing of this home is left when `down` returns."""
+    until = time.monotonic() + VIEW_PATIENCE
+    while view is not None and is_alive(view) and time.monotonic() < until:
+        time.sleep(PAUSE)
 
 
 def _supervisor(home: Home) -> Identity | None:

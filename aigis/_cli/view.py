@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REFRESH = 0.5
 """Seconds between two looks at the status."""
+GLANCES = 10
+"""Looks at whether the supervisor still runs within that time: its view shall not outlive it."""
 AT_ONCE = 500
 """Log lines printed together: each printing draws the table anew."""
 
@@ -50,7 +52,10 @@ def watch_plain(
         shown = document
         if last:
             return
-        sleep(REFRESH)
+        for _ in range(GLANCES):
+            if ended():
+                break
+            sleep(REFRESH / GLANCES)
 
 
 def _watch_terminal(upkeep: Upkeep) -> None:
