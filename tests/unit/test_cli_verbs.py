@@ -126,14 +126,13 @@ def test_progress_is_silent_in_the_first_second_and_never_repeats_itself() -> No
 
 def test_the_plain_view_prints_the_state_at_once_and_then_each_change() -> None:
     said: list[str] = []
-    states = iter(["starting", "starting", "running"])
-    ends = iter([False, False, True])
+    states = ["starting", "starting", "running"]
 
     def look() -> Document:
-        plugin = PluginStatus("feeds", "core", next(states))
+        plugin = PluginStatus("feeds", "core", states.pop(0))
         return Document.of([HostStatus("nova", "up", plugins=(plugin,))], "nova")
 
-    watch_plain(look, lambda: next(ends), say=said.append, sleep=lambda _seconds: None)
+    watch_plain(look, lambda: len(states) == 1, say=said.append, sleep=lambda _seconds: None)
     assert said == ["host nova: up", "feeds: starting", "feeds: running"]
 
 
