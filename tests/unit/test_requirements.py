@@ -84,7 +84,7 @@ def test_no_command_breaks_the_parser(command: str) -> None:
 
 @given(st.text(st.characters(exclude_characters="\n\r"), max_size=60))
 def test_no_line_breaks_the_reader(line: str) -> None:
-    moved_line(line, Path("/root"), Path("/root/sub"), Path("/env"))
+    moved_line(line, Path("/plugin"), Path("/plugin/sub"), Path("/env"))
 
 
 @pytest.mark.parametrize(
