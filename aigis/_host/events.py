@@ -74,6 +74,9 @@ class PreparationFailed:
 class CatalogPublished:
     """The catalog in Redis is as the supervisor wants it: names are reserved."""
 
+    off: frozenset[str] = frozenset()
+    """Plugins whose skills it shows as withdrawn."""
+
 
 @dataclass(frozen=True)
 class CommandCame:

@@ -107,7 +107,7 @@ class Publisher:
                 _LOGGER.error("plugin %r is declared by host %r already; remove one", name, host)
         if news.catalog_complete and (last is None or not last.catalog_complete or last.catalog != news.catalog):
             await self.directory.publish_catalog(news.catalog)
-            self.post(CatalogPublished())
+            self.post(CatalogPublished(frozenset(e.plugin for e in news.catalog if e.state == "disabled")))
         await self.directory.publish_status(dataclasses.replace(news.status, ts=time.time()))
         self._last = news
 

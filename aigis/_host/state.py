@@ -57,6 +57,9 @@ class HostState:
     """Whether all plugins were prepared once."""
     preparations: int = 0
     """Preparations under way."""
+    withdrawn: frozenset[str] = frozenset()
+    """Plugins whose skills the published catalog shows as withdrawn: enabled again, their processes wait for the next,
+    for at their start they may call their own skills."""
     names_reserved: bool = False
     """Whether the catalog has been published: before, no internal plugin starts."""
     stage: Stage = Stage.RUNNING
@@ -117,5 +120,5 @@ class HostState:
         return {
             name: wanted_plugin(plugin, self.epochs.get(name, 0), self.settings, self.environ)
             for name, plugin in self.plugins.items()
-            if runs_here(plugin, self.wish(name), self.settings)
+            if runs_here(plugin, self.wish(name), self.settings) and name not in self.withdrawn
         }

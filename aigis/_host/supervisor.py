@@ -98,8 +98,8 @@ class Supervisor:
                 self._take_over(event)
             case events.PreparationFailed(reason):
                 self._preparation_failed(reason)
-            case events.CatalogPublished():
-                self.state.names_reserved = True
+            case events.CatalogPublished(off):
+                self.state.names_reserved, self.state.withdrawn = True, off
             case events.CommandCame(command):
                 self._obey(command)
             case events.NewsCame(news):
