@@ -16,6 +16,7 @@ import pytest
 import aigis
 from aigis import _proxy
 from aigis._base.home import Home
+from aigis._host.processes import snapshot
 from aigis._host.redis_binary import find_server
 from aigis._wire import keys
 from aigis._wire.bus import connect
@@ -74,23 +75,22 @@ def _worker(stage: Stage) -> None:
     assert stage.workers[0].process.poll() is None
 
 
-@pytest.mark.parametrize("kind", ["silent", "faceless", "unnamed", "argument"])
-def test_an_exception_that_cannot_be_described_is_answered_all_the_same(kind: str) -> None:
-    with pytest.raises((aigis.CallError, aigis.RemoteError, ValueError, Exception)) as caught:
+@pytest.mark.parametrize(
+    ("kind", "arrives_as"),
+    [("silent", "Silent"), ("faceless", "CallError"), ("unnamed", "CallError"), ("argument", "ValueError")],
+)
+def test_an_exception_that_cannot_be_described_is_answered_all_the_same(kind: str, arrives_as: str) -> None:
+    with pytest.raises(Exception) as caught:
         _proxy.call("evil.fail", (kind,), seconds=5)
-    assert not isinstance(caught.value, aigis.SkillTimeout)
+    assert type(caught.value).__name__ == arrives_as
 
 
 def test_a_skill_that_forks_is_answered_once_by_the_original_and_leaves_no_clone(stage: Stage) -> None:
     assert _proxy.call("evil.fork", seconds=5) == "original"
     worker = stage.workers[0].process.pid
-    children = Path(f"/proc/{worker}/task").glob("*/children")
-    eventually(lambda: all(not _living(file.read_text().split()) for file in children))
-
-
-def _living(pids: list[str]) -> list[str]:
-    states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
-    return [pid for pid, state in states.items() if state != "Z"]
+    born = [p for p in snapshot().values() if p.parent == worker]
+    assert born  # the clone, dead or alive: nobody but the skill could reap it
+    eventually(lambda: all(p.zombie for p in snapshot().values() if p.parent == worker))
 
 
 def test_half_characters_in_what_a_skill_prints_stay_with_the_plugin(stage: Stage) -> None:
