@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,10 @@ from tests.stage import RedisServer, Stage, make_home, running
 # A test must not reach the AIGIS of whoever runs it.
 for name in [name for name in os.environ if name.startswith("AIGIS_")]:
     del os.environ[name]
+
+# A run in the background has SIGINT ignored, and so would have all that it starts: Ctrl-C is tested too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Time never decides a test. In CI the examples are the same each time: what a new one finds is for a developer to see.
 settings.register_profile("home", deadline=None, max_examples=50)
